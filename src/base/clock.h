@@ -1,0 +1,24 @@
+/*
+ * The one place that reads a clock. Durations use the monotonic clock; wall time is recorded for
+ * people and never decides what is newer.
+ */
+#ifndef TN_BASE_CLOCK_H
+#define TN_BASE_CLOCK_H
+
+#include <stdint.h>
+
+typedef int64_t tn_nsec;
+
+#define TN_NSEC_PER_S    INT64_C(1000000000)
+#define TN_NSEC_PER_MS   INT64_C(1000000)
+#define TN_RFC3339_BYTES 32
+
+tn_nsec tn_clock_monotonic(void);
+
+/** Nanoseconds since 1970, as the system believes. */
+tn_nsec tn_clock_wall(void);
+
+/** "2026-11-23T01:02:03Z"; UTC, whole seconds. */
+void tn_clock_rfc3339(tn_nsec wall, char ret_text[TN_RFC3339_BYTES]);
+
+#endif

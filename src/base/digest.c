@@ -1,0 +1,131 @@
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PIECE_BYTES = 256 * 1024 };
+
+int tn_hash_begin(struct tn_hash *hash, struct tn_error *err)
+{
+    if (!hash->state)
+        hash->state = EVP_MD_CTX_new();
+    if (!hash->state || EVP_DigestInit_ex(hash->state, EVP_sha256(), NULL) != 1)
+        return tn_fail(err, TN_E_NOMEM, "SHA-256: libcrypto could not start");
+    return TN_OK;
+}
+
+int tn_hash_add(struct tn_hash *hash, const void *data, size_t size, struct tn_error *err)
+{
+    if (EVP_DigestUpdate(hash->state, data, size) != 1)
+        return tn_fail(err, TN_E_NOMEM, "SHA-256: libcrypto failed");
+    return TN_OK;
+}
+
+int tn_hash_end(struct tn_hash *hash, struct tn_digest *ret_digest, struct tn_error *err)
+{
+    unsigned length = 0;
+
+    if (EVP_DigestFinal_ex(hash->state, ret_digest->sha256, &length) != 1)
+        return tn_fail(err, TN_E_NOMEM, "SHA-256: libcrypto failed");
+    return TN_OK;
+}
+
+void tn_hash_done(struct tn_hash *hash)
+{
+    EVP_MD_CTX_free(hash->state);
+    hash->state = NULL;
+}
+
+int tn_digest_of(const void *data, size_t size, struct tn_digest *ret_digest, struct tn_error *err)
+{
+    tn_auto(tn_hash_done) struct tn_hash hash = { 0 };
+    int rc = tn_hash_begin(&hash, err);
+
+    if (rc == TN_OK)
+        rc = tn_hash_add(&hash, data, size, err);
+    return rc == TN_OK ? tn_hash_end(&hash, ret_digest, err) : rc;
+}
+
+static void free_piece(unsigned char **piece)
+{
+    free(*piece);
+}
+
+int tn_digest_fd(int fd, struct tn_digest *ret_digest, int64_t *ret_bytes, struct tn_error *err)
+{
+    tn_auto(tn_hash_done) struct tn_hash hash = { 0 };
+    tn_auto(free_piece) unsigned char *piece = malloc(PIECE_BYTES);
+    int64_t at = 0;
+    int rc;
+
+    if (!piece)
+        return tn_fail(err, TN_E_NOMEM, "SHA-256: out of memory");
+    rc = tn_hash_begin(&hash, err);
+    while (rc == TN_OK) {
+        ssize_t got = pread(fd, piece, PIECE_BYTES, at);
+
+        if (got < 0)
+            return tn_fail_os(err, TN_E_IO, "read at byte %lld", (long long)at);
+        if (got == 0)
+            break;
+        rc = tn_hash_add(&hash, piece, (size_t)got, err);
+        at += got;
+    }
+    if (rc == TN_OK)
+        rc = tn_hash_end(&hash, ret_digest, err);
+    if (rc == TN_OK && ret_bytes)
+        *ret_bytes = at;
+    return rc;
+}
+
+void tn_digest_hex(const struct tn_digest *digest, char ret_hex[TN_DIGEST_HEX])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < sizeof(digest->sha256); i++) {
+        ret_hex[2 * i] = hex[digest->sha256[i] >> 4];
+        ret_hex[2 * i + 1] = hex[digest->sha256[i] & 15];
+    }
+    ret_hex[2 * sizeof(digest->sha256)] = '\0';
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int tn_digest_parse(const char *text, struct tn_digest *ret_digest, struct tn_error *err)
+{
+    static const char prefix[] = "sha256:";
+    const char *hex = text;
+    struct tn_digest digest;
+
+    if (strncmp(hex, prefix, sizeof(prefix) - 1) == 0)
+        hex += sizeof(prefix) - 1;
+    for (size_t i = 0; i < sizeof(digest.sha256); i++) {
+        int high = hex_value(hex[2 * i]);
+        int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
+
+        if (low < 0)
+            return tn_fail(err, TN_E_INVALID, "'%.80s' is not a SHA-256 digest (64 hex digits)",
+                           text);
+        digest.sha256[i] = (unsigned char)(high << 4 | low);
+    }
+    if (hex[2 * sizeof(digest.sha256)] != '\0')
+        return tn_fail(err, TN_E_INVALID, "'%.80s' is not a SHA-256 digest (64 hex digits)", text);
+    *ret_digest = digest;
+    return TN_OK;
+}
+
+bool tn_digest_equal(const struct tn_digest *a, const struct tn_digest *b)
+{
+    return memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
+}

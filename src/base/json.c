@@ -1,0 +1,112 @@
+#include "base/json.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tn_json_done(json_t **json)
+{
+    json_decref(*json);
+    *json = NULL;
+}
+
+int tn_json_parse(const char *text, size_t size, const char *what, json_t **ret_json,
+                  struct tn_error *err)
+{
+    json_error_t problem;
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+
+    if (!json)
+        return tn_fail(err, TN_E_INVALID, "%s: line %d, column %d: %s", what, problem.line,
+                       problem.column, problem.text);
+    *ret_json = json;
+    return TN_OK;
+}
+
+int tn_json_read(const char *path, size_t limit, json_t **ret_json, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(limit);
+    int rc = tn_file_read(path, &text, err);
+
+    return rc < 0 ? rc : tn_json_parse(tn_buf_text(&text), text.size, path, ret_json, err);
+}
+
+const char *tn_json_str(const json_t *object, const char *key, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : otherwise;
+}
+
+int64_t tn_json_int(const json_t *object, const char *key, int64_t otherwise)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
+}
+
+bool tn_json_bool(const json_t *object, const char *key, bool otherwise)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+void tn_json_set(json_t *object, const char *key, json_t *value_steal)
+{
+    (void)json_object_set_new(object, key, value_steal ? value_steal : json_null());
+}
+
+static json_t *safe_string(const char *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(1 << 20);
+    json_t *value = json_string(text);
+
+    if (value)
+        return value;
+    tn_text_add_safe(&safe, text, strlen(text));
+    return json_string(tn_buf_text(&safe));
+}
+
+void tn_json_set_str(json_t *object, const char *key, const char *text)
+{
+    tn_json_set(object, key, text && *text ? safe_string(text) : json_null());
+}
+
+void tn_json_set_int(json_t *object, const char *key, int64_t value)
+{
+    tn_json_set(object, key, value >= 0 ? json_integer(value) : json_null());
+}
+
+void tn_json_set_tri(json_t *object, const char *key, int yes_no_unknown)
+{
+    tn_json_set(object, key, yes_no_unknown < 0 ? json_null() : json_boolean(yes_no_unknown));
+}
+
+void tn_json_append_str(json_t *array, const char *text)
+{
+    (void)json_array_append_new(array, safe_string(text));
+}
+
+char *tn_json_text(const json_t *json)
+{
+    return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+}
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+int tn_json_line(FILE *out, const json_t *json, struct tn_error *err)
+{
+    tn_auto(free_text) char *text = tn_json_text(json);
+
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "print JSON");
+    if (fprintf(out, "%s\n", text) < 0)
+        return tn_fail_os(err, TN_E_IO, "print JSON");
+    return TN_OK;
+}

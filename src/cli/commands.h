@@ -1,0 +1,13 @@
+/*
+ * The verbs; one cmd_NAME.c each.
+ */
+#ifndef TN_CLI_COMMANDS_H
+#define TN_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+#define TN_COMMAND(name) extern const struct tn_command tn_cmd_##name;
+#include "cli/commands.def"
+#undef TN_COMMAND
+
+#endif

@@ -1,0 +1,284 @@
+#include "cli/help.h"
+
+#include "cli/commands.h"
+
+#include <string.h>
+
+const struct tn_option tn_common_options[] = {
+    { "help", 'h', TN_ARG_NONE, NULL, NULL, false, "Show this help and exit." },
+    { "json", 0, TN_ARG_NONE, NULL, NULL, false,
+      "Answer in JSON: one object, or one per line; keys sorted." },
+    { "quiet", 'q', TN_ARG_NONE, NULL, NULL, false,
+      "No progress and no warnings on standard error." },
+    { "verbose", 'v', TN_ARG_NONE, NULL, NULL, false, "Say more." },
+    { 0 },
+};
+
+void tn_help_overview(FILE *out)
+{
+    (void)fputs("Tenon makes sure that every GPU runs an engine that loads.\n\nUsage: tenon "
+                "COMMAND [OPTION…] [ARGUMENT…]\n\nCommands:\n",
+                out);
+    for (size_t i = 0; tn_commands[i]; i++)
+        (void)fprintf(out, "  %-10s %s\n", tn_commands[i]->name, tn_commands[i]->summary);
+    (void)fputs(
+        "\n'tenon COMMAND --help' says more about one; 'tenon --version' prints the version.\n",
+        out);
+}
+
+static void print_option(FILE *out, const struct tn_option *option)
+{
+    char left[96];
+
+    (void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", option->letter ? "-" : " ",
+                   option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
+                   option->name, option->value ? " " : "",
+                   option->value                  ? option->value
+                   : option->arg == TN_ARG_CHOICE ? option->choices
+                                                  : "");
+    if (strlen(left) > 30)
+        (void)fprintf(out, "  %s\n  %-30s  %s\n", left, "", option->help);
+    else
+        (void)fprintf(out, "  %-30s  %s\n", left, option->help);
+}
+
+void tn_help_command(FILE *out, const struct tn_command *command)
+{
+    (void)fprintf(out, "Usage: tenon %s [OPTION…]%s%s\n\n%s\n", command->name,
+                  *command->args ? " " : "", command->args, command->summary);
+    if (command->details)
+        (void)fprintf(out, "\n%s\n", command->details);
+    (void)fputs("\nOptions:\n", out);
+    for (const struct tn_option *option = command->options; option && option->name; option++)
+        print_option(out, option);
+    for (const struct tn_option *option = tn_common_options; option->name; option++)
+        print_option(out, option);
+    if (command->examples)
+        (void)fputs("\nExamples:\n", out);
+    for (const char *const *example = command->examples; example && *example; example += 2)
+        (void)fprintf(out, "  %s\n      %s\n", example[0], example[1]);
+    if (command->exits)
+        (void)fprintf(out, "\nExit status: %s\n", command->exits);
+}
+
+static void document_man(FILE *out);
+static void document_markdown(FILE *out);
+static void document_errors(FILE *out);
+static void document_bash(FILE *out);
+
+static const struct {
+    const char *kind;
+    void (*write)(FILE *out);
+} documents[] = {
+    { "man", document_man },
+    { "markdown", document_markdown },
+    { "errors", document_errors },
+    { "bash", document_bash },
+};
+
+int tn_help_document(FILE *out, const char *kind)
+{
+    for (size_t i = 0; i < TN_COUNT(documents); i++)
+        if (strcmp(documents[i].kind, kind) == 0) {
+            documents[i].write(out);
+            return fflush(out) == 0 ? 0 : tn_error_exit_status(TN_E_IO);
+        }
+    return tn_error_exit_status(TN_E_USAGE);
+}
+
+/* roff: a leading '.' or ''' is a request and '\' an escape; '-' in options must stay a
+ * hyphen-minus. */
+static void man_text(FILE *out, const char *text)
+{
+    bool line_start = true;
+
+    for (; *text; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            (void)fputs("\\&", out);
+        if (text[0] == '\n' && text[1] == '\n') {
+            (void)fputs("\n.PP", out);
+            line_start = true;
+            continue;
+        }
+        if (*text == '\\')
+            (void)fputs("\\e", out);
+        else if (*text == '-')
+            (void)fputs("\\-", out);
+        else
+            (void)fputc(*text, out);
+        line_start = *text == '\n';
+    }
+}
+
+static void man_option(FILE *out, const struct tn_option *option)
+{
+    (void)fputs(".TP\n\\fB", out);
+    if (option->letter)
+        (void)fprintf(out, "\\-%c\\fR, \\fB", option->letter);
+    (void)fputs("\\-\\-", out);
+    man_text(out, option->name);
+    (void)fputs("\\fR", out);
+    if (option->arg != TN_ARG_NONE) {
+        (void)fputs(" \\fI", out);
+        man_text(out, option->value ? option->value : option->choices);
+        (void)fputs("\\fR", out);
+    }
+    (void)fputc('\n', out);
+    man_text(out, option->help);
+    (void)fputc('\n', out);
+}
+
+static void document_man(FILE *out)
+{
+    (void)fprintf(out,
+                  ".TH TENON 1 \"\" \"tenon %s\" \"User Commands\"\n.SH NAME\ntenon \\- make sure "
+                  "that every GPU runs an engine that loads\n"
+                  ".SH SYNOPSIS\n.B tenon\n.I COMMAND\n[\\fIOPTION\\fR...] "
+                  "[\\fIARGUMENT\\fR...]\n.SH COMMON OPTIONS\n",
+                  TN_VERSION);
+    for (const struct tn_option *option = tn_common_options; option->name; option++)
+        man_option(out, option);
+    for (size_t i = 0; tn_commands[i]; i++) {
+        const struct tn_command *command = tn_commands[i];
+
+        (void)fprintf(out, ".SH TENON %s\n\\fBtenon %s\\fR [\\fIOPTION\\fR...] \\fI", command->name,
+                      command->name);
+        man_text(out, command->args);
+        (void)fputs("\\fR\n.PP\n", out);
+        man_text(out, command->summary);
+        (void)fputs("\n", out);
+        if (command->details) {
+            (void)fputs(".PP\n", out);
+            man_text(out, command->details);
+            (void)fputs("\n", out);
+        }
+        for (const struct tn_option *option = command->options; option && option->name; option++)
+            man_option(out, option);
+        for (const char *const *example = command->examples; example && *example; example += 2) {
+            (void)fputs(".TP\n", out);
+            man_text(out, example[0]);
+            (void)fputs("\n", out);
+            man_text(out, example[1]);
+            (void)fputs("\n", out);
+        }
+        if (command->exits) {
+            (void)fputs(".PP\nExit status: ", out);
+            man_text(out, command->exits);
+            (void)fputs("\n", out);
+        }
+    }
+}
+
+static void markdown_options(FILE *out, const struct tn_option *options)
+{
+    for (; options && options->name; options++) {
+        (void)fputs("| `", out);
+        if (options->letter)
+            (void)fprintf(out, "-%c`, `", options->letter);
+        (void)fprintf(out, "--%s%s", options->name, options->value ? " " : "");
+        (void)fputs(options->value ? options->value : "", out);
+        if (!options->value && options->choices) {
+            (void)fputc(' ', out);
+            for (const char *c = options->choices; *c; c++)
+                (void)fputs(*c == '|' ? "\\|" : (char[]) { *c, '\0' }, out);
+        }
+        (void)fprintf(out, "` | %s |\n", options->help);
+    }
+}
+
+static void document_markdown(FILE *out)
+{
+    (void)fputs(
+        "# Commands\n\nCut from the command table by `tenon --document markdown`; do not edit.\n\n"
+        "Every command takes these:\n\n| option | meaning |\n| --- | --- |\n",
+        out);
+    markdown_options(out, tn_common_options);
+    for (size_t i = 0; tn_commands[i]; i++) {
+        const struct tn_command *command = tn_commands[i];
+
+        (void)fprintf(out, "\n## tenon %s\n\n    tenon %s [OPTION…] %s\n\n%s\n", command->name,
+                      command->name, command->args, command->summary);
+        if (command->details)
+            (void)fprintf(out, "\n%s\n", command->details);
+        if (command->options && command->options->name)
+            (void)fputs("\n| option | meaning |\n| --- | --- |\n", out);
+        markdown_options(out, command->options);
+        for (const char *const *example = command->examples; example && *example; example += 2)
+            (void)fprintf(out, "\n`%s`  \n%s\n", example[0], example[1]);
+        if (command->exits)
+            (void)fprintf(out, "\nExit status: %s\n", command->exits);
+    }
+}
+
+static void document_errors(FILE *out)
+{
+    (void)fputs("# Errors\n\nCut from the error table (`src/base/error.h`) by `tenon --document "
+                "errors`; do not edit.\n\n"
+                "An error's text names what was tried, on what, and why it failed. The exit status "
+                "of a command follows\n"
+                "from the error's code; 0, 1, 2 and 3 are answers of the commands themselves "
+                "(`docs/cli.md`).\n\n"
+                "| error | code | exit status | meaning |\n| --- | --- | --- | --- |\n",
+                out);
+#define X(name, code, status, meaning)                                                             \
+    (void)fprintf(out, "| `%s` | %d | %d | %s |\n", #name, code, status, meaning);
+    TN_ERRORS(X)
+#undef X
+}
+
+static void bash_words(FILE *out, const struct tn_option *options)
+{
+    for (; options && options->name; options++) {
+        if (options->letter)
+            (void)fprintf(out, "-%c ", options->letter);
+        (void)fprintf(out, "--%s ", options->name);
+    }
+}
+
+static void bash_values(FILE *out, const struct tn_option *options)
+{
+    for (; options && options->name; options++) {
+        if (options->arg == TN_ARG_NONE || options->arg == TN_ARG_TEXT)
+            continue;
+        (void)fprintf(out, "        --%s) ", options->name);
+        if (options->arg == TN_ARG_CHOICE) {
+            (void)fputs("COMPREPLY=($(compgen -W \"", out);
+            for (const char *c = options->choices; *c; c++)
+                (void)fputc(*c == '|' ? ' ' : *c, out);
+            (void)fputs("\" -- \"$cur\"));", out);
+        } else if (options->arg == TN_ARG_FOLDER) {
+            (void)fputs("COMPREPLY=($(compgen -d -- \"$cur\"));", out);
+        } else if (options->arg == TN_ARG_DEVICE) {
+            (void)fputs("COMPREPLY=($(compgen -f -- \"$cur\") $(compgen -W \"$(tenon device "
+                        "--boards 2>/dev/null)\" -- \"$cur\"));",
+                        out);
+        } else {
+            (void)fputs("COMPREPLY=($(compgen -f -- \"$cur\"));", out);
+        }
+        (void)fputs(" return ;;\n", out);
+    }
+}
+
+static void document_bash(FILE *out)
+{
+    (void)fputs("# bash completion of tenon, cut from its command table\n_tenon()\n{\n    local "
+                "cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"",
+                out);
+    for (size_t i = 0; tn_commands[i]; i++)
+        (void)fprintf(out, "%s ", tn_commands[i]->name);
+    (void)fputs(
+        "--help --version\" -- \"$cur\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n",
+        out);
+    for (size_t i = 0; tn_commands[i]; i++) {
+        (void)fprintf(out, "    %s)\n        case $prev in\n", tn_commands[i]->name);
+        bash_values(out, tn_commands[i]->options);
+        (void)fputs("        esac\n        case $cur in -*) COMPREPLY=($(compgen -W \"", out);
+        bash_words(out, tn_commands[i]->options);
+        bash_words(out, tn_common_options);
+        (void)fputs("\" -- \"$cur\")); return ;; esac ;;\n", out);
+    }
+    (void)fputs("    esac\n    COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -o filenames -F "
+                "_tenon tenon\n",
+                out);
+}
