@@ -6,6 +6,7 @@
 #define TN_RECIPE_NAME_H
 
 #include "onnx/onnx.h"
+#include "plan/plan.h"
 #include "types/flavor.h"
 
 #define TN_ENGINE_NAME_MAX 256
