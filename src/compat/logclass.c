@@ -142,7 +142,6 @@ static const struct tn_log_class rows[] = {
     { "cannot be imported into TensorRT", NULL, "unsupported-type", RUNG, "a weight type that this release cannot read", other_variant },
     { "Axis must be in the range", NULL, "unsupported-quantization", RUNG, "per-channel quantization that this release cannot read", other_variant },
     { "ScopeType::kUNDEFINED", NULL, "control-flow", RUNG, "an If or Loop that TensorRT cannot place", "export the model without the branch" },
-    { "Plugin not found, are the plugin name", NULL, "unsupported-operator", RUNG, "the parser knows neither the operator nor a plugin for it", "load a plugin, or export the model without it" },
     { "Plugin not found", NULL, "unsupported-operator", RUNG, "the parser knows neither the operator nor a plugin for it", "load a plugin, or export the model without it" },
     { "is not supported in TensorRT", NULL, "unsupported-operator", RUNG, "the parser does not know the operator", "load a plugin, or export the model without it" },
     { "UNSUPPORTED_NODE", NULL, "unsupported-operator", RUNG, "the parser knows the operator and does not support it so", "export the model without it" },
