@@ -12,9 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *tn_setup_raw_env(const struct tn_probe_setup *setup, const char *name)
+{
+    return setup->env ? setup->env(name, setup->user) : getenv(name);
+}
+
 const char *tn_setup_env(const struct tn_probe_setup *setup, const char *name)
 {
-    const char *value = setup->env ? setup->env(name, setup->user) : getenv(name);
+    const char *value = tn_setup_raw_env(setup, name);
 
     return value && *value ? value : NULL;
 }

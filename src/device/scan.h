@@ -50,7 +50,10 @@ struct tn_scan {
     int package_count;
 };
 
-/** setup's environment; NULL when not set or empty. */
+/** setup's environment; NULL when not set. */
+const char *tn_setup_raw_env(const struct tn_probe_setup *setup, const char *name);
+
+/** The same; NULL when not set or empty. */
 const char *tn_setup_env(const struct tn_probe_setup *setup, const char *name);
 
 /** Path under the root. @return whether it fitted */
