@@ -2,10 +2,13 @@
  * One child process, run to its end: input text in, lines out, under limits.
  *
  * posix_spawn in its own process group, reaped by pid (an ignored SIGCHLD is tolerated), every
- * other descriptor closed, standard signals reset. The child and all of its group are killed
- * (SIGTERM, then SIGKILL) at the deadline, when it floods, or when the caller says stop. The
- * parent's stdin pipe stays open for the child's whole life: its end tells the child that the
- * parent is gone.
+ * other descriptor closed, all signals reset. The child and all of its group are killed (SIGTERM,
+ * SIGKILL half a second later) at the deadline, when it floods, or when the caller says stop; what
+ * is left of its group when it ends is killed too. Its stdin (a socket) stays open for its whole
+ * life: the end of that tells the child that the parent is gone.
+ *
+ * Blocks. Any thread; no handler, no thread of its own, never SIGPIPE. The calling thread is the
+ * one whose death PR_SET_PDEATHSIG reports.
  */
 #ifndef TN_BASE_PROC_H
 #define TN_BASE_PROC_H
@@ -40,8 +43,12 @@ struct tn_proc_result {
     int exit_status; /* -1 when it ended by a signal */
     int signal;      /* 0 when it exited */
     bool timed_out, flooded, stopped;
+    bool status_lost; /* SIGCHLD is ignored here or another thread reaped it: it has ended, how is
+                         not known (exit_status -1, signal 0) */
+    bool abandoned;   /* not even SIGKILL ended it within 5 s (stuck in a driver): not reaped */
     tn_nsec elapsed;
-    int64_t peak_rss_bytes;
+    int64_t peak_rss_bytes; /* not below the caller's own RSS at the start (exec keeps that mark);
+                               TN_UNKNOWN with status_lost */
 };
 
 /** @return 0 (it ran; look at the result), TN_E_NOTFOUND, TN_E_ACCESS, TN_E_NOMEM, TN_E_IO */
