@@ -198,8 +198,8 @@ static void block_gpu(struct tn_buf *text, const struct tn_inspected *found)
     char cc[TN_CC_TEXT];
 
     tn_gpu_cc_print(gpu, cc);
-    tn_buf_addf(text, "compute capability %s, %lld SMs, %lld bit", cc, (long long)gpu->sm_count,
-                (long long)gpu->bus_bits);
+    tn_buf_addf(text, "compute capability %s, %lld SM%s, %lld bit", cc, (long long)gpu->sm_count,
+                gpu->sm_count == 1 ? "" : "s", (long long)gpu->bus_bits);
     if (gpu->memory_bytes >= 0) {
         tn_buf_adds(text, ", ");
         tn_text_add_bytes(text, gpu->memory_bytes);
@@ -323,10 +323,9 @@ static void block_model_tensor(FILE *out, const struct tn_model_io *tensor, bool
     tn_text_add_safe(&text, tensor->io.name, strlen(tensor->io.name));
     tn_buf_addf(&text, "  %s  ",
                 tn_dtype_name(tensor->io.dtype) ? tn_dtype_name(tensor->io.dtype) : "?");
-    if (dims->count <= 0)
-        tn_dims_add(&text, dims);
+    tn_buf_adds(&text, dims->count < 0 ? "of unknown rank" : "[");
     for (int i = 0; i < dims->count; i++) {
-        tn_buf_adds(&text, i ? "x" : "");
+        tn_buf_adds(&text, i ? ", " : "");
         if (dims->dim[i] >= 0)
             tn_buf_addf(&text, "%lld", (long long)dims->dim[i]);
         else if (tensor->axis[i][0])
@@ -334,6 +333,7 @@ static void block_model_tensor(FILE *out, const struct tn_model_io *tensor, bool
         else
             tn_buf_adds(&text, "?");
     }
+    tn_buf_adds(&text, dims->count < 0 ? "" : "]");
     row(out, output ? "output" : "input", tn_buf_text(&text));
 }
 
