@@ -103,7 +103,7 @@ static void add_input(struct tn_buf *text, const struct tn_model_io *input)
     }
 }
 
-/* `--shapes …` for every input that is open: as given, as completed, or as proposed. */
+/* `--shapes …` for every input that is open in the model: as given, or as proposed. */
 static void add_ready_line(struct tn_buf *text, const struct tn_model *model,
                            const struct tn_shapes *given)
 {
@@ -114,7 +114,7 @@ static void add_ready_line(struct tn_buf *text, const struct tn_model *model,
         const struct tn_shape_range *range = tn_shapes_find(given, input->io.name);
         struct tn_shape_range proposed;
 
-        if (!range && !tn_dims_dynamic(&input->io.dims))
+        if (!tn_dims_dynamic(&input->io.dims))
             continue;
         tn_buf_adds(text, before);
         before = ",";
