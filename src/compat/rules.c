@@ -882,7 +882,7 @@ static void mask_text(const struct tn_plan *plan, char *ret_text, size_t size)
     for (int i = 0; i < plan->ccs.count; i++)
         add(ret_text, size, "%s%d.%d", i ? " " : "", plan->ccs.cc[i] / 10, plan->ccs.cc[i] % 10);
     if (plan->ccs.later)
-        add(ret_text, size, "%slater", ret_text[0] ? " " : "");
+        add(ret_text, size, "%slater", ret_text[0] ? " and " : "");
     if (!ret_text[0])
         add(ret_text, size, "none");
 }

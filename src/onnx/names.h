@@ -26,10 +26,11 @@ enum {
     TN_NAME_CONDITION = 1 << 7,  /* condition of an If */
     TN_NAME_FROM_CAST = 1 << 8,  /* output of a Cast to float */
     TN_NAME_OUTPUT = 1 << 9,     /* output of the network */
-    TN_NAME_CUSTOM_OP = 1 << 10, /* "domain::op" that a node names */
+    TN_NAME_CUSTOM_OP = 1 << 10, /* "domain::op" that a node names and no parser knows */
     TN_NAME_FUNCTION = 1 << 11,  /* "domain::op" that the model defines itself */
     TN_NAME_INITIALIZER = 1 << 12,
-    TN_NAME_ADDED = 1 << 13, /* input of an operator that wants equal types, with a FROM_CAST */
+    TN_NAME_BESIDE_CAST = 1 << 13, /* with a FROM_CAST in an operator that wants equal types */
+    TN_NAME_CAST_USED = 1 << 14,   /* a FROM_CAST that is computed with */
 };
 
 struct tn_name {

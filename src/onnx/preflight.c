@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPSET_SEEN = 21 }; /* newest whose models were built with every release at hand */
+enum { OPSET_SEEN = 21 };
 
 static const struct row {
     enum tn_severity severity;
@@ -35,42 +35,38 @@ void tn_findings_add(struct tn_findings *findings, enum tn_trap trap, const char
                        tn_buf_text(&safe));
 }
 
-/* Operators by name, whatever their domain: TensorRT's parser looks at the name alone. */
-static const struct {
-    const char *op;
-    enum tn_trap trap;
-} operators[] = {
-    { "ConvInteger", TN_TRAP_INTEGER_OP },
-    { "DynamicQuantizeLinear", TN_TRAP_INTEGER_OP },
-    { "DynamicQuantizeLSTM", TN_TRAP_INTEGER_OP },
-    { "DynamicQuantizeMatMul", TN_TRAP_INTEGER_OP },
-    { "MatMulInteger", TN_TRAP_INTEGER_OP },
-    { "MatMulIntegerToFloat", TN_TRAP_INTEGER_OP },
-    { "QAttention", TN_TRAP_INTEGER_OP },
-    { "QGemm", TN_TRAP_INTEGER_OP },
-    { "QLinearConv", TN_TRAP_INTEGER_OP },
-    { "QLinearMatMul", TN_TRAP_INTEGER_OP },
-    { "Det", TN_TRAP_UNSUPPORTED_OP },
-};
-
-bool tn_findings_operator(struct tn_findings *findings, const char *op, const char *node)
+void tn_findings_operator(struct tn_findings *findings, enum tn_operator_class class,
+                          const char *op, const char *node)
 {
-    for (size_t i = 0; i < TN_COUNT(operators); i++) {
-        if (strcmp(op, operators[i].op) != 0)
-            continue;
-        tn_findings_add(findings, operators[i].trap, "%s%s%s", op, node[0] ? " of node " : "",
-                        node);
-        return operators[i].trap == TN_TRAP_INTEGER_OP;
-    }
-    return false;
+    static const enum tn_trap traps[] = { [TN_OPERATOR_UNKNOWN] = TN_TRAP_COUNT,
+                                          [TN_OPERATOR_KNOWN] = TN_TRAP_COUNT,
+                                          [TN_OPERATOR_NEWER] = TN_TRAP_NEWER_OP,
+                                          [TN_OPERATOR_REFUSED] = TN_TRAP_UNSUPPORTED_OP,
+                                          [TN_OPERATOR_INTEGER] = TN_TRAP_INTEGER_OP };
+
+    /* unknown ones wait until the model's own functions have been read */
+    if (traps[class] != TN_TRAP_COUNT)
+        tn_findings_add(findings, traps[class], "%s%s%s", op, node[0] ? " of node " : "", node);
 }
 
-void tn_findings_tensor(struct tn_findings *findings, int32_t data_type, const char *name)
+void tn_findings_type(struct tn_findings *findings, int32_t data_type, const char *name)
 {
+    /* by ONNX's numbers; 24 and later were not tried */
+    static const struct {
+        int32_t data_type;
+        const char *name;
+    } refused[] = { { 4, "uint16" },           { 5, "int16" },
+                    { 12, "uint32" },          { 13, "uint64" },
+                    { 14, "complex64" },       { 15, "complex128" },
+                    { 18, "float8 e4m3fnuz" }, { 19, "float8 e5m2" },
+                    { 20, "float8 e5m2fnuz" }, { 21, "uint4" } };
+
     if (data_type == 8)
         tn_findings_add(findings, TN_TRAP_STRINGS, "'%s'", name);
-    if (data_type == 19)
-        tn_findings_add(findings, TN_TRAP_FLOAT8_E5M2, "'%s'", name);
+    for (size_t i = 0; i < TN_COUNT(refused); i++)
+        if (data_type == refused[i].data_type)
+            tn_findings_add(findings, TN_TRAP_UNSUPPORTED_TYPE, "'%s' is %s", name,
+                            refused[i].name);
 }
 
 /* ---- names --------------------------------------------------------------------------------- */
@@ -81,61 +77,93 @@ static bool is(const struct tn_name *name, int with, int without)
     return (name->flags & with) == with && (name->flags & without) == 0;
 }
 
+/* int8 and narrower, which the builder takes for quantized floats; uint8 is only a number to it */
 static bool quantized(const struct tn_name *name)
 {
     return name->dtype == TN_DTYPE_INT8 || name->dtype == TN_DTYPE_INT4 ||
            name->dtype == TN_DTYPE_FP8;
 }
 
+static void check_constant(struct tn_findings *findings, const struct tn_name *name,
+                           const char *text)
+{
+    if (is(name, TN_NAME_ZERO_POINT | TN_NAME_NONZERO, 0))
+        tn_findings_add(findings, TN_TRAP_NONZERO_ZERO_POINT, "'%s'", text);
+    if (is(name, TN_NAME_SCALED, 0) && name->dtype == TN_DTYPE_UINT8)
+        tn_findings_add(findings, TN_TRAP_UINT8_WEIGHT, "'%s'", text);
+    if (is(name, TN_NAME_SCALED, 0) && name->dtype == TN_DTYPE_INT32)
+        tn_findings_add(findings, TN_TRAP_QUANTIZED_BIAS, "'%s'", text);
+    if (is(name, TN_NAME_USED, TN_NAME_ZERO_POINT) && quantized(name))
+        tn_findings_add(findings, TN_TRAP_QUANTIZED_CONSTANT, "'%s'", text);
+    if (is(name, TN_NAME_BESIDE_CAST, 0) && name->dtype == TN_DTYPE_HALF)
+        tn_findings_add(findings, TN_TRAP_MIXED_TYPES, "'%s'", text);
+}
+
 static void check_name(struct tn_reading *reading, const struct tn_name *name)
 {
     struct tn_findings *findings = &reading->findings;
     const char *text = tn_names_text(&reading->names, name);
+    bool half = reading->model->precision == TN_PRECISION_FP16;
 
     if (is(name, TN_NAME_CUSTOM_OP, TN_NAME_FUNCTION))
         tn_findings_add(findings, TN_TRAP_CUSTOM_OP, "%s", text);
     if (is(name, TN_NAME_CONDITION, TN_NAME_CONSTANT))
         tn_findings_add(findings, TN_TRAP_COMPUTED_IF, "'%s'", text);
-    if (!is(name, TN_NAME_CONSTANT, TN_NAME_TWICE))
-        return;
-    if (is(name, TN_NAME_ZERO_POINT, 0) && name->dtype == TN_DTYPE_UINT8)
-        tn_findings_add(findings, TN_TRAP_UINT8_ZERO_POINT, "'%s'", text);
-    else if (is(name, TN_NAME_ZERO_POINT | TN_NAME_NONZERO, 0))
-        tn_findings_add(findings, TN_TRAP_NONZERO_ZERO_POINT, "'%s'", text);
-    if (is(name, TN_NAME_SCALED, 0) && name->dtype == TN_DTYPE_INT32)
-        tn_findings_add(findings, TN_TRAP_QUANTIZED_BIAS, "'%s'", text);
-    if (is(name, TN_NAME_USED, TN_NAME_ZERO_POINT) && quantized(name))
-        tn_findings_add(findings, TN_TRAP_QUANTIZED_CONSTANT, "'%s'", text);
+    if (is(name, TN_NAME_CAST_USED, TN_NAME_OUTPUT) && half)
+        tn_findings_add(findings, TN_TRAP_LEFTOVER_CAST, "'%s'", text);
+    if (is(name, TN_NAME_CONSTANT, TN_NAME_TWICE))
+        check_constant(findings, name, text);
 }
 
 /* ---- inputs, outputs, the whole ------------------------------------------------------------ */
 
-static void check_axis_names(struct tn_findings *findings, const struct tn_model_io *io)
+/* A name that a tool gives when it knows none: it says nothing about equality. */
+static bool placeholder(const char *name)
 {
-    for (int a = 0; a < io->io.dims.count; a++)
-        for (int b = a + 1; b < io->io.dims.count; b++)
-            if (io->axis[a][0] != '\0' && strcmp(io->axis[a], io->axis[b]) == 0)
-                tn_findings_add(findings, TN_TRAP_AXIS_NAMES,
-                                "axes %d and %d of '%s' are both '%s'", a, b, io->io.name,
-                                io->axis[a]);
+    static const char *const names[] = { "?", "unk", "None", "none", "unknown", "dynamic", "-1" };
+
+    for (size_t i = 0; i < TN_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
-static void check_io(struct tn_findings *findings, const struct tn_model_io *io)
+/* Axis `a` of one input against the later ones of the same, and placeholders of all later inputs:
+ * a true name that two inputs share ("batch") is right as a rule. */
+static void check_axis(struct tn_findings *findings, const struct tn_model *model, size_t i, int a)
 {
-    const struct tn_dims *dims = &io->io.dims;
+    const struct tn_model_io *io = &model->io[i];
+    const char *name = io->axis[a];
+    /* a name that was cut is not known to be the same */
+    bool ask = name[0] != '\0' && io->io.dims.dim[a] < 0 && strlen(name) + 1 < sizeof(io->axis[a]);
 
-    if (io->io.dtype == TN_DTYPE_STRING)
-        tn_findings_add(findings, TN_TRAP_STRINGS, "'%s'", io->io.name);
-    if (io->io.dtype == TN_DTYPE_UNKNOWN && !io->io.output)
-        tn_findings_add(findings, TN_TRAP_NOT_A_TENSOR, "'%s'", io->io.name);
-    if (io->io.output)
-        return;
-    check_axis_names(findings, io);
-    if (dims->count == TN_UNKNOWN)
+    for (int b = a + 1; ask && b < io->io.dims.count; b++)
+        if (strcmp(name, io->axis[b]) == 0) {
+            tn_findings_add(findings, TN_TRAP_AXIS_NAMES, "axes %d and %d of '%s' are both '%s'", a,
+                            b, io->io.name, name);
+            return; /* the next pair begins at b */
+        }
+    for (size_t k = i + 1; ask && placeholder(name) && k < model->input_count; k++)
+        for (int b = 0; b < model->io[k].io.dims.count; b++)
+            if (strcmp(name, model->io[k].axis[b]) == 0) {
+                tn_findings_add(findings, TN_TRAP_AXIS_NAMES,
+                                "axis %d of '%s' and axis %d of '%s' are both '%s'", a, io->io.name,
+                                b, model->io[k].io.name, name);
+                return;
+            }
+}
+
+static void check_input(struct tn_findings *findings, const struct tn_model *model, size_t i)
+{
+    const struct tn_model_io *io = &model->io[i];
+
+    if (io->io.dims.count == TN_UNKNOWN && io->io.dtype != TN_DTYPE_OTHER)
         tn_findings_add(findings, TN_TRAP_DYNAMIC_RANK, "'%s'", io->io.name);
-    for (int i = 0; i < dims->count; i++)
-        if (dims->dim[i] == 0)
-            tn_findings_add(findings, TN_TRAP_ZERO_DIM, "axis %d of '%s'", i, io->io.name);
+    for (int a = 0; a < io->io.dims.count; a++) {
+        check_axis(findings, model, i, a);
+        if (io->io.dims.dim[a] == 0)
+            tn_findings_add(findings, TN_TRAP_ZERO_DIM, "axis %d of '%s'", a, io->io.name);
+    }
 }
 
 static void check_external(struct tn_findings *findings, const struct tn_model_external *external)
@@ -154,8 +182,8 @@ static void check_model(struct tn_reading *reading)
     const struct tn_model *model = reading->model;
     struct tn_findings *findings = &reading->findings;
 
-    for (size_t i = 0; i < model->io_count; i++)
-        check_io(findings, &model->io[i]);
+    for (size_t i = 0; i < model->input_count; i++)
+        check_input(findings, model, i);
     for (size_t i = 0; i < model->external_count; i++)
         check_external(findings, &model->external[i]);
     for (size_t i = 0; i < reading->names.slots; i++)
@@ -163,6 +191,8 @@ static void check_model(struct tn_reading *reading)
             check_name(reading, &reading->names.slot[i]);
     if (model->io_count == model->input_count)
         tn_findings_add(findings, TN_TRAP_NO_OUTPUTS, NULL);
+    if (reading->quantizing_nodes > 0)
+        tn_findings_add(findings, TN_TRAP_QDQ_RELEASES, NULL);
     if (model->opset > OPSET_SEEN)
         tn_findings_add(findings, TN_TRAP_NEW_OPSET, "opset %lld", (long long)model->opset);
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "onnx/onnx.pb.h"
+#include "onnx/operators.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,8 @@ struct value_reading {
     struct tn_reading *reading;
     struct tn_model_io *io;
     uint64_t hash;
-    int rank; /* also beyond TN_DIMS_MAX */
+    int rank;          /* also beyond TN_DIMS_MAX */
+    int32_t data_type; /* as ONNX numbers it; 0 when it is no tensor */
 };
 
 struct type_reading {
@@ -168,6 +170,23 @@ static bool read_text(pb_istream_t *in, char *ret_text, size_t size)
         return false;
     ret_text[take] = '\0';
     return tn_source_skip(in);
+}
+
+/* Whether text can be shown and stored as it is: UTF-8 without control bytes. */
+static bool is_plain(const char *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(4096);
+
+    tn_text_add_safe(&safe, text, strlen(text));
+    return strcmp(tn_buf_text(&safe), text) == 0;
+}
+
+static void make_plain(char *text, size_t size)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(4096);
+
+    tn_text_add_safe(&safe, text, strlen(text));
+    (void)tn_text_copy(text, size, tn_buf_text(&safe));
 }
 
 /* The hash of a whole name, and the beginning of its text. */
@@ -276,6 +295,10 @@ static bool read_entry(pb_istream_t *in, struct tensor_reading *tensor)
         return false;
     if (entry.value_cut && strcmp(entry.key, "location") == 0)
         STOP(in, reading, TN_E_TOOBIG, "tensor '%s': the name of its data file is too long",
+             tensor->name);
+    if (strcmp(entry.key, "location") == 0 && !is_plain(entry.value))
+        STOP(in, reading, TN_E_INVALID,
+             "tensor '%s': control bytes or broken UTF-8 in the name of its data file",
              tensor->name);
     if (strcmp(entry.key, "location") == 0)
         (void)tn_text_copy(tensor->location, sizeof(tensor->location), entry.value);
@@ -390,7 +413,6 @@ static bool read_tensor(pb_istream_t *in, struct tn_reading *reading,
     if (__builtin_add_overflow(reading->weight_bytes[dtype], ret_tensor->data_bytes,
                                &reading->weight_bytes[dtype]))
         reading->weight_bytes[dtype] = INT64_MAX;
-    tn_findings_tensor(&reading->findings, ret_tensor->pb.data_type, ret_tensor->name);
     return true;
 }
 
@@ -427,6 +449,7 @@ static bool read_initializer(pb_istream_t *in, struct tn_reading *reading)
     name = tn_names_at(&reading->names, tensor.hash);
     if (!name)
         STOP(in, reading, TN_E_TOOBIG, "the model has too many initializers to tell its inputs");
+    tn_findings_type(&reading->findings, tensor.pb.data_type, tensor.name);
     constant = constant_of(&tensor);
     constant.flags |= TN_NAME_INITIALIZER;
     define_constant(reading, name, &constant, tensor.name);
@@ -580,6 +603,42 @@ static void flag_inputs(struct node_reading *node)
     }
 }
 
+static bool one_of(const char *op, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(op, *list) == 0)
+            return true;
+    return false;
+}
+
+/* What is left of fp32 in a model that was converted to half: casts whose result is computed with,
+ * and what it is computed with. */
+static void flag_beside_cast(struct node_reading *node)
+{
+    static const char *const harmless[] = { "Cast", "Resize", "Shape", "Upsample", NULL };
+    static const char *const equal_types[] = { "Add",   "Concat", "Conv", "ConvTranspose",
+                                               "Div",   "Einsum", "Gemm", "MatMul",
+                                               "Max",   "Min",    "Mul",  "Sub",
+                                               "Where", NULL };
+    struct tn_names *names = &node->reading->names;
+    size_t count = node->inputs < INPUTS_MAX ? node->inputs : INPUTS_MAX;
+    bool beside = false;
+
+    for (size_t i = 0; i < count && !one_of(node->op, harmless); i++) {
+        struct tn_name *name = tn_names_find(names, node->input[i]);
+
+        if (!name || !(name->flags & TN_NAME_FROM_CAST))
+            continue;
+        name->flags |= TN_NAME_CAST_USED;
+        beside = true;
+    }
+    if (!beside || !one_of(node->op, equal_types))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (node->input[i])
+            (void)flag_name(node->reading, node->input[i], TN_NAME_BESIDE_CAST, NULL);
+}
+
 static void flag_output(struct node_reading *node)
 {
     struct tn_reading *reading = node->reading;
@@ -589,7 +648,7 @@ static void flag_output(struct node_reading *node)
     if (node->output == 0)
         return;
     if (strcmp(node->op, "Cast") == 0 && node->to == 1)
-        (void)flag_name(reading, node->output, TN_NAME_FROM_CAST, node->name);
+        (void)flag_name(reading, node->output, TN_NAME_FROM_CAST, node->output_text);
     if (!constant || !(name = flag_name(reading, node->output, 0, NULL)))
         return;
     if (!node->has_value) /* value_float, value_ints and the like: a float or int64 */
@@ -597,27 +656,32 @@ static void flag_output(struct node_reading *node)
     define_constant(reading, name, &node->value, node->output_text);
 }
 
-static bool quantizes(const char *op)
+/* How many nodes of each kind there are, and what the parsers make of them. */
+static void count_operator(struct node_reading *node)
 {
-    return strcmp(op, "QuantizeLinear") == 0 || strcmp(op, "DequantizeLinear") == 0;
-}
-
-static void finish_node(struct node_reading *node)
-{
+    static const char *const quantizing[] = { "QuantizeLinear", "DequantizeLinear", NULL };
     struct tn_reading *reading = node->reading;
-    bool standard = node->domain[0] == '\0' || strcmp(node->domain, "ai.onnx") == 0;
+    enum tn_operator_class class = tn_operator_class(node->op);
     char text[2 * TEXT_MAX + 2];
 
     if (reading->scope == 0)
         reading->model->node_count++;
-    flag_inputs(node);
-    flag_output(node);
-    reading->quantizing_nodes += quantizes(node->op);
-    reading->integer_nodes += tn_findings_operator(&reading->findings, node->op, node->name);
-    if (standard)
+    reading->quantizing_nodes += one_of(node->op, quantizing);
+    reading->integer_nodes += class == TN_OPERATOR_INTEGER;
+    tn_findings_operator(&reading->findings, class, node->op, node->name);
+    if (class != TN_OPERATOR_UNKNOWN)
         return;
-    (void)snprintf(text, sizeof(text), "%s::%s", node->domain, node->op);
+    (void)snprintf(text, sizeof(text), "%s%s%s", node->domain, node->domain[0] ? "::" : "",
+                   node->op);
     (void)flag_name(reading, operator_hash(node->domain, node->op), TN_NAME_CUSTOM_OP, text);
+}
+
+static void finish_node(struct node_reading *node)
+{
+    count_operator(node);
+    flag_inputs(node);
+    flag_beside_cast(node);
+    flag_output(node);
 }
 
 static bool read_node(pb_istream_t *in, struct tn_reading *reading)
@@ -660,7 +724,8 @@ bool tn_reading_shape_field(pb_istream_t *in, pb_ostream_t *out, const pb_field_
     io->io.dims.dim[axis] =
         dimension.pb.has_dim_value && dimension.pb.dim_value >= 0 ? dimension.pb.dim_value : -1;
     if (io->io.dims.dim[axis] < 0)
-        memcpy(io->axis[axis], dimension.param, sizeof(dimension.param));
+        (void)tn_text_copy(io->axis[axis], sizeof(io->axis[axis]), dimension.param);
+    make_plain(io->axis[axis], sizeof(io->axis[axis]));
     return true;
 }
 
@@ -686,6 +751,7 @@ bool tn_reading_type_field(pb_istream_t *in, pb_ostream_t *out, const pb_field_i
         return tn_source_skip(in);
     if (!read_message(in, tn_pb_TensorType_fields, &tensor))
         return false;
+    type->value->data_type = tensor.pb.elem_type;
     type->value->io->io.dtype = dtype_of(tensor.pb.elem_type);
     return true;
 }
@@ -704,9 +770,9 @@ static bool read_io_name(pb_istream_t *in, struct value_reading *value)
         return false;
     value->hash =
         tn_name_hash_end(tn_name_hash_add(TN_NAME_HASH_BEGIN ^ reading->scope, name, length));
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < ' ')
-            STOP(in, reading, TN_E_INVALID, "an input or output has a control byte in its name");
+    if (strlen(name) != length || !is_plain(name))
+        STOP(in, reading, TN_E_INVALID,
+             "an input or output has control bytes or broken UTF-8 in its name");
     return true;
 }
 
@@ -765,6 +831,9 @@ static bool read_value(pb_istream_t *in, struct tn_reading *reading, bool output
     /* up to IR version 3 every initializer is listed as an input too */
     if (!output && is_initializer(reading, value.hash))
         return true;
+    tn_findings_type(&reading->findings, value.data_type, value.io->io.name);
+    if (value.io->io.dtype == TN_DTYPE_OTHER && value.data_type == 0)
+        tn_findings_add(&reading->findings, TN_TRAP_NOT_A_TENSOR, "'%s'", value.io->io.name);
     if (value.rank > TN_TENSORRT_DIMS_MAX)
         tn_findings_add(&reading->findings, TN_TRAP_TOO_MANY_DIMS, "'%s' has %d", value.io->io.name,
                         value.rank);
@@ -867,18 +936,6 @@ static bool read_opset(pb_istream_t *in, struct tn_reading *reading)
     return true;
 }
 
-static bool read_producer(pb_istream_t *in, struct tn_model *model)
-{
-    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(4 * sizeof(model->producer));
-    char text[sizeof(model->producer)];
-
-    if (!read_text(in, text, sizeof(text)))
-        return false;
-    tn_text_add_safe(&safe, text, strlen(text));
-    (void)tn_text_copy(model->producer, sizeof(model->producer), tn_buf_text(&safe));
-    return true;
-}
-
 bool tn_reading_model_field(pb_istream_t *in, pb_ostream_t *out, const pb_field_iter_t *field)
 {
     struct model_reading *model = field->message;
@@ -887,7 +944,7 @@ bool tn_reading_model_field(pb_istream_t *in, pb_ostream_t *out, const pb_field_
     (void)out;
     switch (field->tag) {
     case tn_pb_Model_producer_name_tag:
-        return read_producer(in, reading->model);
+        return read_text(in, reading->model->producer, sizeof(reading->model->producer));
     case tn_pb_Model_graph_tag:
         reading->graph_seen = true;
         return read_graph(in, reading);
@@ -959,6 +1016,7 @@ int tn_reading_run(struct tn_reading *reading, struct tn_error *err)
         return tn_fail(err, TN_E_INVALID, "not an ONNX model: it has no graph");
     if (model.pb.ir_version <= 0)
         return tn_fail(err, TN_E_INVALID, "not an ONNX model: it has no IR version");
+    make_plain(reading->model->producer, sizeof(reading->model->producer));
     reading->model->ir_version = model.pb.ir_version;
     return sort_io(reading, err);
 }
