@@ -262,6 +262,9 @@ def import_module(job):
     job.result["rss_import_bytes"] = peak_rss_bytes()
     if not job.version:
         job.fail("module-missing", "%s has no version" % job.result["module"])
+    wanted = job.request.get("release")
+    if wanted and not (release + ".").startswith(wanted + "."):
+        job.fail("toolchain-changed", "%s here is %s, not %s" % (job.result["module"], release, wanted))
 
 
 def make_logger(job):
@@ -649,6 +652,10 @@ def convert(job):
             model = onnx.load(job.request["model"])
         except OSError as problem:
             job.fail("model-missing", "'%s': %s" % (job.request["model"], problem.strerror or problem))
+        except MemoryError:
+            raise
+        except Exception as problem:  # protobuf's own, of a package that may move
+            job.fail("not-onnx", "'%s': %s" % (job.request["model"], problem))
     job.enter("convert")
     job.progress.begin("Converting to " + job.request["precision"], None)
     with Timer(job, "build"):

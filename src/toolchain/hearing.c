@@ -26,6 +26,7 @@ static const struct own_class own_classes[] = {
     /* from the worker */
     { "empty-model", true, "look at the ONNX file: tenon inspect MODEL" },
     { "model-missing", false, "check the path" },
+    { "not-onnx", true, "tenon inspect MODEL says what the file is" },
     { "bad-profile", true,
       "tenon inspect MODEL lists the inputs; order a range MIN <= OPT <= MAX" },
     { "shape-tensor", true, "export the model with that shape as a constant" },
@@ -157,7 +158,7 @@ static void hear_parse_error(struct tn_hearing *hearing, const json_t *line)
     tn_buf_addf(&text, "%s%s in %s: %s", text.size > 0 ? ": " : "", dot ? dot + 1 : code,
                 tn_json_str(line, "func", "the parser"), tn_json_str(line, "desc", ""));
     write_log(hearing, "P", tn_buf_text(&text), text.size);
-    consider(&hearing->parse_error, tn_buf_text(&text));
+    consider(*op ? &hearing->parse_error : &hearing->error, tn_buf_text(&text));
 }
 
 static void hear_io(struct tn_hearing *hearing, const json_t *line)
@@ -288,6 +289,13 @@ static void fail_telling(struct tn_build_result *result, const struct tn_telling
         set_failure(result, "unclassified", lasting, telling->line, "");
 }
 
+static bool same_class(const struct tn_telling *a, const struct tn_telling *b)
+{
+    if (a->rank != b->rank || a->rank == TN_TELLING_NONE)
+        return false;
+    return a->row == b->row || (a->row && b->row && strcmp(a->row->name, b->row->name) == 0);
+}
+
 /* The line to show: a known one before an unknown one, the library's log before its list of parse
  * errors before bare stderr; but of one and the same class the entry of the list, since it names
  * node and operator. */
@@ -295,10 +303,7 @@ static const struct tn_telling *best_telling(const struct tn_hearing *hearing)
 {
     const struct tn_telling *best = &hearing->error;
 
-    if (hearing->parse_error.rank > best->rank ||
-        (hearing->parse_error.rank == best->rank && best->row && hearing->parse_error.row &&
-         strcmp(hearing->parse_error.row->name, best->row->name) == 0) ||
-        (hearing->parse_error.rank == best->rank && best->rank == TN_TELLING_UNKNOWN))
+    if (hearing->parse_error.rank > best->rank || same_class(&hearing->parse_error, best))
         best = &hearing->parse_error;
     return hearing->raw.rank > best->rank ? &hearing->raw : best;
 }
