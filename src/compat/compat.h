@@ -53,6 +53,9 @@ enum tn_ground {
     TN_GROUND_INFERRED
 };
 
+struct tn_compat_target;
+struct tn_reason;
+
 struct tn_reason {
     enum tn_reason_code code;
     enum tn_verdict verdict; /* what this reason alone allows */
@@ -62,6 +65,28 @@ struct tn_reason {
 };
 
 enum { TN_REASONS_MAX = 24 };
+
+/** A row of the table. A rule fires or stays silent; what it does not know is another row. */
+struct tn_rule {
+    const char *name; /* "version-differs"; stable, used in documents and tests */
+    enum tn_reason_code code;
+    enum tn_verdict verdict; /* when it fires */
+    enum tn_ground ground;   /* only measured and documented rows may say more than may-load */
+    const char *why;         /* "measured: …", as in tn_reason.ground */
+    unsigned applies;        /* TN_RULE_*: to which pairs it is asked at all */
+    bool (*fires)(const struct tn_plan *plan, const struct tn_compat_target *target,
+                  struct tn_reason *reason); /* fills detail and remedy when it fires */
+};
+enum {
+    TN_RULE_FILE = 1,     /* any file, engine or not */
+    TN_RULE_ENGINE = 2,   /* engines, whatever the flavors */
+    TN_RULE_TENSORRT = 4, /* a TensorRT engine where the runtime is TensorRT or not known */
+    TN_RULE_RTX = 8,      /* the same for TensorRT-RTX */
+};
+
+/** All rules in the order in which a runtime looks at things (measured, 10.6), so that the first
+ * reason of an answer is the one that the runtime itself would log. */
+const struct tn_rule *tn_compat_rules(size_t *ret_count);
 
 struct tn_answer {
     enum tn_verdict verdict;

@@ -1,0 +1,57 @@
+#include "compat/compat.h"
+
+static const char *const verdict_names[] = { "loads", "may-load", "unknown", "wont-load" };
+
+static const char *const reason_names[] = {
+#define X(name, text) text,
+    TN_REASONS(X)
+#undef X
+};
+
+const char *tn_verdict_name(enum tn_verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
+const char *tn_reason_name(enum tn_reason_code code)
+{
+    return reason_names[code];
+}
+
+/* Which rows are asked: those about flavors' insides only where plan and runtime are of one flavor,
+ * since everything after a foreign magic number would be noise. */
+static unsigned rows_for(const struct tn_plan *plan, const struct tn_compat_target *target)
+{
+    enum tn_flavor reads = tn_runtime_flavor(target->runtime.kind);
+
+    if (plan->kind != TN_FILE_ENGINE)
+        return TN_RULE_FILE;
+    if (reads != TN_FLAVOR_UNKNOWN && plan->flavor != TN_FLAVOR_UNKNOWN && reads != plan->flavor)
+        return TN_RULE_FILE | TN_RULE_ENGINE;
+    if (plan->flavor == TN_FLAVOR_RTX)
+        return TN_RULE_FILE | TN_RULE_ENGINE | TN_RULE_RTX;
+    return TN_RULE_FILE | TN_RULE_ENGINE | TN_RULE_TENSORRT;
+}
+
+void tn_compat_check(const struct tn_plan *plan, const struct tn_compat_target *target,
+                     struct tn_answer *ret_answer)
+{
+    struct tn_answer answer = { .verdict = TN_VERDICT_LOADS, .by = "rule" };
+    unsigned asked = rows_for(plan, target);
+    size_t count;
+    const struct tn_rule *rule = tn_compat_rules(&count);
+
+    for (; count > 0; count--, rule++) {
+        struct tn_reason reason = { .code = rule->code,
+                                    .verdict = rule->verdict,
+                                    .ground = rule->why };
+
+        if (!(rule->applies & asked) || !rule->fires(plan, target, &reason))
+            continue;
+        if (reason.verdict > answer.verdict)
+            answer.verdict = reason.verdict;
+        if (answer.reason_count < TN_REASONS_MAX)
+            answer.reason[answer.reason_count++] = reason;
+    }
+    *ret_answer = answer;
+}
