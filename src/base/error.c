@@ -34,7 +34,8 @@ static void hide_control_bytes(char *text)
             *text = '?';
 }
 
-TN_PRINTF(2, 0) static void put_text(struct tn_error *err, const char *format, va_list args)
+TN_PRINTF(2, 0)
+static void put_text(struct tn_error *err, const char *format, va_list args)
 {
     (void)vsnprintf(err->text, sizeof(err->text), format, args);
     hide_control_bytes(err->text);

@@ -16,6 +16,9 @@ bool tn_text_copy_n(char *ret_text, size_t size, const char *text, size_t length
 {
     size_t fits = length < size ? length : size - 1;
 
+    /* not in the middle of a character of UTF-8 */
+    while (fits < length && fits > 0 && ((unsigned char)text[fits] & 0xc0) == 0x80)
+        fits--;
     memcpy(ret_text, text, fits);
     ret_text[fits] = '\0';
     return fits == length;

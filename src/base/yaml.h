@@ -27,7 +27,10 @@ enum tn_yaml_type {
 };
 
 /** One key. `path` joins keys by '.', '*' stands for any key, "[]" for any item of a list:
- * "policy.build", "shapes.*.min", "plugins[].library", "options.flags[]". */
+ * "policy.build", "shapes.*.min", "plugins[].library", "options.flags[]", "[].id" where the
+ * document itself is a list. Maps and lists that only stand in the middle of a path need no row. A
+ * MAP or LIST row with no row below it holds plain texts under any key. Where two rows match, the
+ * first counts. A row without a default must be there wherever the map around it is. */
 struct tn_yaml_row {
     const char *path; /* NULL ends the table */
     enum tn_yaml_type type;
@@ -40,16 +43,25 @@ struct tn_yaml_node {
     enum { TN_YAML_SCALAR_NODE, TN_YAML_MAP_NODE, TN_YAML_LIST_NODE } kind;
     const char *text; /* of a scalar; UTF-8 without NUL */
     bool quoted;
-    int line, column; /* of the value, from 1 */
-    size_t count;     /* of a map or list */
+    int line, column;         /* of the value, from 1 */
+    int key_line, key_column; /* of the key that it stands under; 0 for an item or the root */
+    size_t count;             /* of a map or list */
     struct tn_yaml_node **item;
     const char **key; /* of a map, beside item */
 };
 
 struct tn_yaml;
 
-/** Parses at most 1 MiB. `what` names the text in messages. @return 0, TN_E_INVALID, TN_E_TOOBIG,
- * TN_E_NOMEM */
+enum {
+    TN_YAML_BYTES_MAX = 1 << 20,
+    TN_YAML_DEPTH_MAX = 16, /* maps and lists inside one another */
+    TN_YAML_NODES_MAX = 20000,
+    TN_YAML_KEYS_MAX = 512, /* of one map */
+};
+
+/** Parses one document. `what` names the text in messages. An empty document is an empty map (or
+ * list). A key with an empty value, "null" or "~" is refused. @return 0, TN_E_INVALID, TN_E_TOOBIG
+ * (a limit above), TN_E_NOMEM */
 int tn_yaml_parse(const char *text, size_t size, const char *what, const struct tn_yaml_row *rows,
                   struct tn_yaml **ret_yaml, struct tn_error *err);
 int tn_yaml_read(const char *path, const struct tn_yaml_row *rows, struct tn_yaml **ret_yaml,
@@ -72,6 +84,10 @@ int64_t tn_yaml_duration(const struct tn_yaml_node *node, int64_t otherwise); /*
 /** Fails with "WHAT:LINE:COLUMN: …" of a node. @return `code` */
 int tn_yaml_fail(const struct tn_yaml *yaml, const struct tn_yaml_node *node, int code,
                  struct tn_error *err, const char *format, ...) TN_PRINTF(5, 6);
+
+/** The same at the node's key. */
+int tn_yaml_fail_key(const struct tn_yaml *yaml, const struct tn_yaml_node *node, int code,
+                     struct tn_error *err, const char *format, ...) TN_PRINTF(5, 6);
 
 /** Appends a Markdown table of the rows: key, type, default, meaning. */
 void tn_yaml_document(struct tn_buf *text, const struct tn_yaml_row *rows);

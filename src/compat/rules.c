@@ -139,6 +139,17 @@ static bool is_dispatch(const struct tn_compat_target *target)
     return target->runtime.kind == TN_RUNTIME_DISPATCH;
 }
 
+/* The mark at the start of a plan changed with 8.6; across that line a runtime looks no further. */
+static bool other_mark(const struct tn_plan *plan, const struct tn_compat_target *target)
+{
+    static const struct tn_version changed = { .part = { 8, 6 }, .parts = 2 };
+    const struct tn_version *here = &target->runtime.version;
+
+    return plan->flavor != TN_FLAVOR_RTX && builder(plan)->parts >= 2 && here->parts >= 2 &&
+           (tn_version_compare(builder(plan), &changed) < 0) !=
+               (tn_version_compare(here, &changed) < 0);
+}
+
 static bool majors_known(const struct tn_plan *plan, const struct tn_compat_target *target)
 {
     return builder(plan)->parts > 0 && runs(target)->parts > 0;
@@ -397,7 +408,8 @@ static bool host_code(const struct tn_plan *plan, const struct tn_compat_target 
 static bool dispatch_without_lean(const struct tn_plan *plan, const struct tn_compat_target *target,
                                   struct tn_reason *reason)
 {
-    if (!is_dispatch(target) || through_lean(plan, target) || plan->lean_runtime_inside < 0)
+    if (!is_dispatch(target) || through_lean(plan, target) || plan->lean_runtime_inside < 0 ||
+        other_mark(plan, target))
         return false;
     cure(reason,
          "build it version-compatible with the lean runtime inside, or use the full "
@@ -409,7 +421,8 @@ static bool dispatch_without_lean(const struct tn_plan *plan, const struct tn_co
 static bool dispatch_lean_unknown(const struct tn_plan *plan, const struct tn_compat_target *target,
                                   struct tn_reason *reason)
 {
-    if (!is_dispatch(target) || through_lean(plan, target) || plan->lean_runtime_inside >= 0)
+    if (!is_dispatch(target) || through_lean(plan, target) || plan->lean_runtime_inside >= 0 ||
+        other_mark(plan, target))
         return false;
     cure(reason, "prove it with a trial load");
     return fired(reason, "a dispatch runtime needs a lean runtime inside; this layout does not "
@@ -615,8 +628,19 @@ static bool lean_not_known(const struct tn_plan *plan, const struct tn_compat_ta
 /* A dispatch runtime never comes as far as comparing its own release. */
 static bool version_counts(const struct tn_plan *plan, const struct tn_compat_target *target)
 {
-    return !through_lean(plan, target) && !is_dispatch(target) &&
+    return !through_lean(plan, target) && !is_dispatch(target) && !other_mark(plan, target) &&
            target->runtime.kind != TN_RUNTIME_UNKNOWN && builder(plan)->parts > 0;
+}
+
+static bool mark_differs(const struct tn_plan *plan, const struct tn_compat_target *target,
+                         struct tn_reason *reason)
+{
+    if (!other_mark(plan, target))
+        return false;
+    cure(reason, "get one for it: tenon get MODEL --runtime %s; or run it with %s",
+         runtime_option(target).is, built_by_text(plan).is);
+    return fired(reason, "built by %s, this runtime is %s; the format changed with 8.6",
+                 built_by_text(plan).is, runtime_text(target).is);
 }
 
 static bool version_differs(const struct tn_plan *plan, const struct tn_compat_target *target,
@@ -858,7 +882,7 @@ static void mask_text(const struct tn_plan *plan, char *ret_text, size_t size)
     for (int i = 0; i < plan->ccs.count; i++)
         add(ret_text, size, "%s%d.%d", i ? " " : "", plan->ccs.cc[i] / 10, plan->ccs.cc[i] % 10);
     if (plan->ccs.later)
-        add(ret_text, size, "%slater", ret_text[0] ? " " : "");
+        add(ret_text, size, "%slater", ret_text[0] ? " and " : "");
     if (!ret_text[0])
         add(ret_text, size, "none");
 }
@@ -1032,6 +1056,10 @@ static const struct tn_rule rules[] = {
       DOCUMENTED("without the builder's release the version gate cannot be passed"), E,
       builder_unknown },
 
+    { "mark-differs", TN_REASON_TRT_VERSION, WONT,
+      MEASURED(
+          "8.6, 10.6, 10.15, 11.2, every lean and dispatch runtime refuse engines of 7 and 8.4"),
+      T, mark_differs },
     { "other-platform", TN_REASON_PLATFORM, WONT,
       MEASURED("10.6 refuses another platform tag; operating system and architecture must match"),
       T, other_platform },
@@ -1086,10 +1114,6 @@ static const struct tn_rule rules[] = {
     { "rtx-mask-refuses", TN_REASON_COMPUTE_CAPABILITY, WONT,
       MEASURED("RTX 1.7 refuses a GPU outside the engine's list before it looks at the version"), R,
       rtx_mask_refuses },
-    { "rtx-mask-lenient", TN_REASON_COMPUTE_CAPABILITY, MAY,
-      MEASURED("RTX 1.4 loaded five of five engines outside their list; 1.5 and 1.6 were not "
-               "tried"),
-      R, rtx_mask_lenient },
 
     { "version-differs", TN_REASON_TRT_VERSION, WONT,
       MEASURED("only the exact release loads an engine; every other one tried refused it"), T | R,
@@ -1100,6 +1124,10 @@ static const struct tn_rule rules[] = {
       MEASURED("the runtime ignores the outer version and compares the one in the payload"), T | R,
       version_from_outside },
 
+    { "rtx-mask-lenient", TN_REASON_COMPUTE_CAPABILITY, MAY,
+      MEASURED("RTX 1.4 loaded five of five engines outside their list; 1.5 and 1.6 were not "
+               "tried"),
+      R, rtx_mask_lenient },
     { "gpu-not-known", TN_REASON_UNKNOWN, MAY,
       DOCUMENTED("without the GPU the compute capability gate cannot be passed"), E,
       gpu_not_known },

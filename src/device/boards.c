@@ -112,12 +112,15 @@ const struct tn_board *tn_board_find(const char *name, size_t length)
     return NULL;
 }
 
+/* Some device trees say "NVIDIA Orin NX Developer Kit", without "Jetson"; the longest name wins, so
+ * that an Orin Nano is no Nano. */
 const struct tn_board *tn_board_of_module(const char *model)
 {
+    static const size_t jetson = sizeof("Jetson ") - 1;
     const struct tn_board *best = NULL;
 
     for (size_t i = 0; i < TN_COUNT(boards); i++)
-        if (boards[i].module[0] && strcasestr(model, boards[i].module) &&
+        if (boards[i].module[0] && strcasestr(model, boards[i].module + jetson) &&
             (!best || strlen(best->module) < strlen(boards[i].module)))
             best = &boards[i];
     return best;

@@ -42,6 +42,9 @@ int64_t tn_plan_wrapper_bytes(const uint8_t *head, size_t head_bytes, int64_t fi
 /** Whether the first bytes are those of an ONNX model. */
 bool tn_plan_looks_like_onnx(const uint8_t *head, size_t head_bytes, int64_t file_size);
 
+/** What lies behind a wrapper's prefix (`bytes->base` > 0). @return whether it is a plan */
+bool tn_plan_inner(const struct tn_plan_bytes *bytes, struct tn_plan *plan);
+
 /** What a release cannot have because the feature came later. */
 void tn_plan_flags_by_release(struct tn_plan *plan);
 

@@ -44,6 +44,17 @@ static bool is_lfs_pointer(const uint8_t *head, size_t head_bytes)
     return head_bytes >= sizeof(start) - 1 && memcmp(head, start, sizeof(start) - 1) == 0;
 }
 
+bool tn_plan_inner(const struct tn_plan_bytes *bytes, struct tn_plan *plan)
+{
+    if (!tn_plan_envelope(bytes, plan) && !tn_plan_flatbuffer(bytes, plan)) {
+        plan->wrapper[0] = '\0';
+        plan->wrapper_bytes = 0;
+        return false;
+    }
+    tn_plan_flags_by_release(plan);
+    return true;
+}
+
 static bool parse_wrapped(const struct tn_plan_bytes *whole, struct tn_plan *plan)
 {
     int64_t skip = tn_plan_wrapper_bytes(whole->head, whole->head_bytes, plan->size);
@@ -59,11 +70,7 @@ static bool parse_wrapped(const struct tn_plan_bytes *whole, struct tn_plan *pla
     inner.head_bytes -= (size_t)skip;
     inner.base = skip;
     inner.size = plan->size - skip;
-    if (tn_plan_envelope(&inner, plan) || tn_plan_flatbuffer(&inner, plan))
-        return true;
-    plan->wrapper[0] = '\0';
-    plan->wrapper_bytes = 0;
-    return false;
+    return tn_plan_inner(&inner, plan);
 }
 
 void tn_plan_parse(const void *head, size_t head_bytes, const void *tail, size_t tail_bytes,
@@ -103,6 +110,6 @@ void tn_plan_parse(const void *head, size_t head_bytes, const void *tail, size_t
              !parse_wrapped(&bytes, plan) &&
              tn_plan_looks_like_onnx(bytes.head, bytes.head_bytes, file_size))
         plan->kind = TN_FILE_ONNX;
-    if (plan->kind == TN_FILE_ENGINE)
+    else if (plan->kind == TN_FILE_ENGINE)
         tn_plan_flags_by_release(plan);
 }

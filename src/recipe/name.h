@@ -20,7 +20,8 @@ struct tn_engine_name {
     char key8[9]; /* ".1a2b3c4d" before .engine; "" = none */
 };
 
-/** Composes; characters of the model outside [A-Za-z0-9.-] become '-'. @return 0 or TN_E_INVALID,
+/** Composes; characters of the model outside [A-Za-z0-9.-] become '-', and so does a leading '.'.
+ * The other parts must be as tn_engine_name_parse() reads them. @return 0 or TN_E_INVALID,
  * TN_E_TOOBIG */
 int tn_engine_name_make(const struct tn_engine_name *parts, char ret_name[TN_ENGINE_NAME_MAX],
                         struct tn_error *err);
@@ -29,12 +30,16 @@ int tn_engine_name_make(const struct tn_engine_name *parts, char ret_name[TN_ENG
  */
 int tn_engine_name_parse(const char *name, struct tn_engine_name *ret_parts, struct tn_error *err);
 
-/** The shapes part for a model's real inputs in ONNX order with completed ranges. */
+/** The shapes part for a model's real inputs in ONNX order with completed ranges; "0" for a model
+ * without inputs. @return 0, TN_E_INVALID (an open axis), TN_E_TOOBIG, TN_E_NOMEM */
 int tn_engine_name_shapes(const struct tn_model *model, const struct tn_shapes *shapes,
                           char ret_text[64], struct tn_error *err);
 
+/** The same for ranges alone, in their order. */
+int tn_engine_name_ranges(const struct tn_shapes *shapes, char ret_text[64], struct tn_error *err);
+
 /** The arch part: a GPU's product, else "sm89"; for RTX from the plan's mask "sm80-121" or "sm89".
- */
+ * The mask counts where it names something; both may be NULL. "" when nothing is known. */
 void tn_engine_name_arch(const struct tn_gpu *gpu, const struct tn_cc_set *ccs, char ret_text[48]);
 
 #endif

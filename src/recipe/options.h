@@ -37,11 +37,13 @@ struct tn_build_options {
 
 struct tn_build_options tn_options_default(void);
 
-/** Adds a flag by name ("REFIT", "kREFIT", "refit"); sorted, no doubles. Precision flags are
- * refused: precision comes from the rung. @return 0 or TN_E_INVALID */
+/** Adds a flag by name ("REFIT", "kREFIT", "refit", "strip-plan"); sorted, no doubles. Precision
+ * flags are refused: precision comes from the rung, TF32 from its own option. Whether a release
+ * knows the flag is the toolchain's to say. @return 0, TN_E_INVALID, TN_E_TOOBIG */
 int tn_options_add_flag(struct tn_build_options *options, const char *name, struct tn_error *err);
 
-/** "75,86,8.9" -> sorted list. @return 0 or TN_E_INVALID */
+/** "75,86,8.9" -> sorted list without doubles, replacing the old one. @return 0, TN_E_INVALID,
+ * TN_E_TOOBIG */
 int tn_options_set_ccs(struct tn_build_options *options, const char *text, struct tn_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TN_VERSION_TEXT 32
+#define TN_VERSION_TEXT 44 /* four full 32-bit numbers fit */
 
 struct tn_version {
     uint32_t part[4];

@@ -16,6 +16,8 @@ enum { CORPUS_COLUMNS = 16, CORPUS_HEAD_MAX = 1 << 20 };
 struct corpus_row {
     char line[8192];
     char *column[CORPUS_COLUMNS];
+    char path[2048]; /* of the head or the whole file */
+    bool whole;
     unsigned char *head;
     size_t head_bytes;
     unsigned char tail[4096];
@@ -60,13 +62,14 @@ static inline bool corpus_load(const char *stem, struct corpus_row *row)
     static const char *const tails[] = { ".tail", ".tail64" };
     char path[2048];
 
-    (void)snprintf(path, sizeof(path), "%s.full", stem);
-    row->head_bytes = corpus_slurp(path, row->head, CORPUS_HEAD_MAX);
+    (void)snprintf(row->path, sizeof(row->path), "%s.full", stem);
+    row->head_bytes = corpus_slurp(row->path, row->head, CORPUS_HEAD_MAX);
+    row->whole = row->head_bytes > 0;
     row->tail_bytes = 0;
-    if (row->head_bytes)
+    if (row->whole)
         return true;
-    (void)snprintf(path, sizeof(path), "%s.head", stem);
-    row->head_bytes = corpus_slurp(path, row->head, CORPUS_HEAD_MAX);
+    (void)snprintf(row->path, sizeof(row->path), "%s.head", stem);
+    row->head_bytes = corpus_slurp(row->path, row->head, CORPUS_HEAD_MAX);
     for (size_t i = 0; i < 2 && row->tail_bytes == 0; i++) {
         (void)snprintf(path, sizeof(path), "%s%s", stem, tails[i]);
         row->tail_bytes = corpus_slurp(path, row->tail, sizeof(row->tail));

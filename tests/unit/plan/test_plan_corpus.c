@@ -1,6 +1,7 @@
 /* Heads of real plans decode to what the index says of them. */
+#include "base/file.h"
+#include "base/macros.h"
 #include "plan/plan.h"
-#include "plan/stream.h"
 #include "tn_test.h"
 
 #include "corpus.h"
@@ -113,6 +114,31 @@ static void check_batch(const struct corpus_row *row)
         check_number(row, "maxbatch", plan.max_batch);
 }
 
+static int open_row(const struct corpus_row *row)
+{
+    int fd = -1;
+
+    assert_int_equal(tn_file_open(row->path, &fd, NULL, NULL), TN_OK);
+    return fd;
+}
+
+/* The whole files: through tn_plan_read(), their digest is that of the index, their CRC right. */
+static void check_whole(const struct corpus_row *row, const char *sha256)
+{
+    tn_auto(tn_fd_done) int fd = open_row(row);
+    struct tn_digest digest;
+    char hex[TN_DIGEST_HEX];
+
+    assert_int_equal(tn_plan_read(fd, (int64_t)row->head_bytes, &plan, NULL), TN_OK);
+    same("complete by file", plan.complete, 1);
+    assert_int_equal(tn_plan_verify(fd, &plan, &digest, NULL), TN_OK);
+    tn_digest_hex(&digest, hex);
+    same_text("digest", hex, sha256);
+    same("integrity", plan.integrity,
+         plan.layout[0] == 'P' && strcmp(plan.layout, "P-82") != 0 ? TN_INTEGRITY_CRC_OK
+                                                                   : TN_INTEGRITY_UNKNOWN);
+}
+
 static void check_public_row(const struct corpus_row *row)
 {
     int64_t size = strtoll(row->column[2], NULL, 10);
@@ -132,6 +158,8 @@ static void check_public_row(const struct corpus_row *row)
     check_platform(row);
     check_sections(row);
     check_batch(row);
+    if (row->whole)
+        check_whole(row, row->column[0]);
     parse(row, size - 1);
     same("complete when cut", plan.complete, 0);
     parse(row, size + 1);
@@ -290,6 +318,73 @@ static void check_rtx_names(const char *asked)
     same("later", plan.ccs.later, false);
 }
 
+/* "in:img:HALF:-1x3x-1x-1;out:feat:HALF:-1x8x-1x-1": is this tensor one of them? */
+static bool is_listed(const char *list, const struct tn_io *io)
+{
+    static const char *const dtypes[] = {
+        [TN_DTYPE_FLOAT] = "FLOAT", [TN_DTYPE_HALF] = "HALF",   [TN_DTYPE_BF16] = "BF16",
+        [TN_DTYPE_BOOL] = "BOOL",   [TN_DTYPE_INT32] = "INT32", [TN_DTYPE_INT64] = "INT64"
+    };
+    struct tn_dims dims = { .count = 0 };
+    char name[512];
+    const char *at;
+    size_t length;
+
+    assert_true(io->dtype < TN_COUNT(dtypes) && dtypes[io->dtype]);
+    length = (size_t)snprintf(name, sizeof(name), ";%s:%s:%s:", io->output ? "out" : "in", io->name,
+                              dtypes[io->dtype]);
+    at = strstr(list, name);
+    if (!at)
+        return false;
+    at += length;
+    if (strncmp(at, "scalar;", 7) != 0 && !tn_dims_parse(at, strcspn(at, ";"), &dims))
+        return false;
+    /* an axis that the profile pins is a constant in the plan */
+    for (int i = 0; i < dims.count; i++)
+        if (dims.dim[i] != io->dims.dim[i] && (dims.dim[i] != -1 || io->dims.dim[i] != 1))
+            return false;
+    return dims.count == io->dims.count;
+}
+
+static void check_rtx_tensors(const struct corpus_row *row)
+{
+    tn_auto(tn_fd_done) int fd = open_row(row);
+    tn_auto(tn_plan_io_done) struct tn_plan_io io = { .found = false };
+    char list[1024];
+    size_t count = 1;
+
+    (void)snprintf(list, sizeof(list), ";%s;", row->column[9]);
+    for (const char *at = row->column[9]; *at; at++)
+        count += *at == ';';
+    assert_int_equal(tn_plan_read_io(fd, &plan, &io, NULL), TN_OK);
+    same("tensors found", io.found, true);
+    same("tensors", (int64_t)io.count, (int64_t)count);
+    for (size_t i = 0; i < io.count; i++) {
+        if (!is_listed(list, &io.io[i]))
+            fail_msg("%s: tensor '%s' is not as in '%s'", current, io.io[i].name, list);
+        assert_true(i == 0 || !io.io[i - 1].output || io.io[i].output);
+    }
+}
+
+static void check_rtx_precision(const struct corpus_row *row)
+{
+    static const char *const known[][2] = {
+        { "fp32", "float" }, { "fp16", "half" }, { "bf16", "bf16" }, { "int4", "int4,half" }
+    };
+    tn_auto(tn_fd_done) int fd = open_row(row);
+    char is[64];
+    bool matched = false;
+
+    assert_int_equal(tn_plan_weight_precision(fd, &plan, is, NULL), TN_OK);
+    for (size_t i = 0; i < TN_COUNT(known); i++)
+        if (strncmp(row->column[8], known[i][0], 4) == 0) {
+            same_text("weight precision", is, known[i][1]);
+            matched = true;
+        }
+    if (!matched)
+        fail_msg("%s: no expectation for precision '%s'", current, row->column[8]);
+}
+
 static void check_rtx_row(const struct corpus_row *row)
 {
     int64_t size = strtoll(row->column[2], NULL, 10);
@@ -308,6 +403,11 @@ static void check_rtx_row(const struct corpus_row *row)
     same("mask", (int64_t)plan.ccs.mask, strtoll(row->column[5], NULL, 16));
     check_rtx_names(row->column[4]);
     check_rtx_sections(row->column[11]);
+    check_rtx_tensors(row);
+    if (row->whole) {
+        check_rtx_precision(row);
+        check_whole(row, row->column[12]);
+    }
     same("stripped", plan.stripped, 0);
     same("refit", plan.refit,
          strcmp(flags, "REFIT_INDIVIDUAL") == 0 ? TN_REFIT_INDIVIDUAL : TN_REFIT_NONE);

@@ -1,0 +1,267 @@
+/* tenon cache: what is in the store. */
+#include "base/text.h"
+#include "cli/commands.h"
+#include "store/object.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct tn_option options[] = {
+    { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
+      "Stores, colon-separated (default: $TENON_STORE)." },
+    { 0 },
+};
+
+static const char *const examples[] = {
+    "tenon cache ls",
+    "List the engines, newest first.",
+    "tenon cache show 3f9a12",
+    "The record of one engine, by digest, unique prefix or name.",
+    "tenon cache verify",
+    "Hash every plan; what was changed is set aside, not deleted.",
+    NULL,
+};
+
+struct listing {
+    struct tn_entries all;
+    const struct tn_invocation *call;
+    size_t broken;
+    bool no_memory;
+};
+
+static bool keep(struct tn_entry *entry, void *user)
+{
+    struct listing *listing = user;
+    struct tn_entry *grown = realloc(listing->all.item, (listing->all.count + 1) * sizeof(*grown));
+
+    if (!grown) {
+        listing->no_memory = true;
+        return false;
+    }
+    listing->all.item = grown;
+    listing->all.item[listing->all.count++] = *entry;
+    *entry = (struct tn_entry) { 0 };
+    return true;
+}
+
+static void note_broken(const char *path, const struct tn_error *why, void *user)
+{
+    struct listing *listing = user;
+
+    listing->broken++;
+    if (!listing->call->quiet)
+        (void)fprintf(stderr, "tenon cache: %s: %s\n", path, why->text);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct tn_record *x = &((const struct tn_entry *)a)->record;
+    const struct tn_record *y = &((const struct tn_entry *)b)->record;
+
+    return (x->sequence < y->sequence) - (x->sequence > y->sequence);
+}
+
+static json_t *entry_json(const struct tn_store *store, const struct tn_entry *entry)
+{
+    const struct tn_record *record = &entry->record;
+    tn_nsec used = tn_object_last_used(store, &record->digest);
+    char hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
+    json_t *json = json_object();
+
+    tn_digest_hex(&record->digest, hex);
+    tn_json_set_str(json, "digest", hex);
+    tn_digest_hex(&record->key, hex);
+    tn_json_set_str(json, "key", hex);
+    tn_json_set_str(json, "path", entry->path);
+    tn_json_set_str(json, "name", record->name);
+    tn_json_set_str(json, "model", record->model_name);
+    tn_json_set_str(json, "precision", record->recipe.value[TN_RECIPE_PRECISION]);
+    tn_json_set_str(json, "flavor", record->recipe.value[TN_RECIPE_FLAVOR]);
+    tn_json_set_str(json, "version", record->recipe.value[TN_RECIPE_TRT_VERSION]);
+    tn_json_set_int(json, "size_bytes", record->plan_bytes);
+    tn_json_set_str(json, "level", tn_level_name(entry->level));
+    tn_json_set_tri(json, "pinned", entry->pinned);
+    tn_json_set_tri(json, "blessed", entry->blessed);
+    tn_clock_rfc3339(used < 0 ? 0 : used, when);
+    tn_json_set_str(json, "last_used", used < 0 ? NULL : when);
+    return json;
+}
+
+static void print_row(const struct tn_entry *entry)
+{
+    tn_auto(tn_buf_done) struct tn_buf size = TN_BUF(64);
+    char hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(&entry->record.digest, hex);
+    tn_text_add_bytes(&size, entry->record.plan_bytes);
+    (void)printf("%.12s  %10s  %-7s %s\n", hex, tn_buf_text(&size), tn_level_name(entry->level),
+                 entry->record.name);
+}
+
+static int list(const struct tn_invocation *call, const struct tn_store *store,
+                struct tn_error *err)
+{
+    struct listing listing = { .call = call };
+    int rc = tn_objects_each(store, keep, note_broken, &listing, err);
+
+    if (rc == TN_OK && listing.no_memory)
+        rc = tn_fail(err, TN_E_NOMEM, "list the store");
+    if (listing.all.count > 1)
+        qsort(listing.all.item, listing.all.count, sizeof(*listing.all.item), newest_first);
+    for (size_t i = 0; rc == TN_OK && i < listing.all.count; i++) {
+        tn_auto(tn_json_done) json_t *json =
+            call->json ? entry_json(store, &listing.all.item[i]) : NULL;
+
+        if (call->json)
+            rc = tn_json_line(stdout, json, err);
+        else
+            print_row(&listing.all.item[i]);
+    }
+    if (listing.all.count == 0 && !call->json && !call->quiet)
+        (void)fprintf(stderr, "no engines in '%s'\n", tn_store_root(store, 0));
+    tn_entries_done(&listing.all);
+    return rc;
+}
+
+static int show(const struct tn_invocation *call, const struct tn_store *store,
+                struct tn_error *err)
+{
+    for (size_t i = 1; i < call->arg_count; i++) {
+        tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+        tn_auto(tn_json_done) json_t *json = NULL;
+        int rc = tn_objects_by_name(store, call->args[i], &entry, err);
+
+        if (rc < 0)
+            return rc;
+        json = entry_json(store, &entry);
+        tn_json_set(json, "record", tn_record_to_json(&entry.record));
+        if (call->json)
+            rc = tn_json_line(stdout, json, err);
+        else if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) == 0)
+            (void)putchar('\n');
+        if (rc < 0)
+            return rc;
+    }
+    return TN_OK;
+}
+
+struct check {
+    const struct tn_invocation *call;
+    const struct tn_store *store;
+    size_t whole, broken;
+    struct tn_digest last; /* one object may have several records, which come one after another */
+};
+
+static void print_check(const struct check *check, const char *path, const struct tn_error *why)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+
+    if (!check->call->json) {
+        (void)printf("%s  %s%s%s\n", why ? "BROKEN" : "ok    ", path, why ? ": " : "",
+                     why ? why->text : "");
+        return;
+    }
+    json = json_object();
+    tn_json_set_str(json, "path", path);
+    tn_json_set(json, "whole", json_boolean(!why));
+    tn_json_set_str(json, "reason", why ? why->text : NULL);
+    (void)tn_json_line(stdout, json, NULL);
+}
+
+static bool verify_one(struct tn_entry *entry, void *user)
+{
+    struct check *check = user;
+    struct tn_error why = { 0 };
+    int rc;
+
+    if (tn_digest_equal(&check->last, &entry->record.digest))
+        return true;
+    check->last = entry->record.digest;
+    rc = tn_object_verify(check->store, entry, true, &why);
+
+    print_check(check, entry->path, rc < 0 ? &why : NULL);
+    if (rc == TN_OK) {
+        check->whole++;
+        return true;
+    }
+    check->broken++;
+    if (rc == TN_E_CORRUPT && tn_object_set_aside(check->store, entry, why.text, NULL) == TN_OK &&
+        !check->call->quiet)
+        (void)fprintf(stderr, "tenon cache: set aside, not deleted: it lies in '%s/aside'\n",
+                      tn_store_root(check->store, 0));
+    return true;
+}
+
+static void broken_record(const char *path, const struct tn_error *why, void *user)
+{
+    struct check *check = user;
+
+    check->broken++;
+    print_check(check, path, why);
+}
+
+static int verify(const struct tn_invocation *call, const struct tn_store *store,
+                  size_t *ret_broken, struct tn_error *err)
+{
+    struct check check = { .call = call, .store = store };
+    int rc = TN_OK;
+
+    if (call->arg_count == 1)
+        rc = tn_objects_each(store, verify_one, broken_record, &check, err);
+    for (size_t i = 1; rc == TN_OK && i < call->arg_count; i++) {
+        tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+
+        rc = tn_objects_by_name(store, call->args[i], &entry, err);
+        if (rc == TN_OK)
+            (void)verify_one(&entry, &check);
+    }
+    if (!call->json && !call->quiet)
+        (void)fprintf(stderr, "%zu whole, %zu broken\n", check.whole, check.broken);
+    *ret_broken = check.broken;
+    return rc;
+}
+
+static void store_done(struct tn_store **store)
+{
+    tn_store_close(*store);
+}
+
+static int run(const struct tn_invocation *call)
+{
+    tn_auto(store_done) struct tn_store *store = NULL;
+    const char *verb = call->args[0];
+    struct tn_error err = { 0 };
+    size_t broken = 0;
+    int rc;
+
+    if (strcmp(verb, "ls") != 0 && strcmp(verb, "show") != 0 && strcmp(verb, "verify") != 0)
+        return tn_cli_usage(call, "'%s' is not one of ls, show, verify", verb);
+    if (strcmp(verb, "show") == 0 && call->arg_count == 1)
+        return tn_cli_usage(call,
+                            "show needs an engine: digest, prefix of at least 6 digits, or name");
+    rc = tn_store_open(tn_given(call, "store"), &store, &err);
+    if (rc == TN_OK && strcmp(verb, "ls") == 0)
+        rc = list(call, store, &err);
+    else if (rc == TN_OK && strcmp(verb, "show") == 0)
+        rc = show(call, store, &err);
+    else if (rc == TN_OK)
+        rc = verify(call, store, &broken, &err);
+    if (rc < 0)
+        return tn_cli_error(call, &err);
+    return broken ? 1 : 0;
+}
+
+const struct tn_command tn_cmd_cache = {
+    .name = "cache",
+    .args = "ls | show ENGINE… | verify [ENGINE…]",
+    .min_args = 1,
+    .max_args = 1024,
+    .summary = "List, show and verify the engines in the store.",
+    .details =
+        "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file name.",
+    .options = options,
+    .examples = examples,
+    .exits =
+        "0 done; 1 verify found a broken engine; 66 no such engine; others as in docs/errors.md.",
+    .run = run,
+};

@@ -1,0 +1,20 @@
+/*
+ * Facts that cost time to learn, kept in the store under stamps: a model's and this machine's.
+ */
+#ifndef TN_LOADER_FACTS_H
+#define TN_LOADER_FACTS_H
+
+#include "device/device.h"
+#include "onnx/onnx.h"
+#include "store/store.h"
+
+/** Facts of a model file: from the cache when every file of it is as it was, else read anew and
+ * kept. */
+int tn_facts_model(const struct tn_store *store, const char *path, struct tn_model *ret_model,
+                   struct tn_error *err);
+
+/** This machine's fingerprint: from the cache when its stamp is the same, else probed and kept. */
+int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
+                    struct tn_error *err);
+
+#endif

@@ -1,0 +1,433 @@
+/* tn_get(): the order of things. design.md §4 tells it in words. */
+#include "loader/job.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "loader/facts.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void tn_job_warn(struct tn_job *job, const char *format, ...)
+{
+    struct tn_get_result *result = job->result;
+    char text[sizeof(result->warning[0])];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (size_t i = 0; i < result->warning_count; i++)
+        if (strcmp(result->warning[i], text) == 0)
+            return;
+    if (result->warning_count < TN_GET_WARNINGS_MAX)
+        memcpy(result->warning[result->warning_count++], text, sizeof(text));
+}
+
+void tn_rung_because(struct tn_rung_report *report, const char *format, ...)
+{
+    size_t used = strlen(report->reason);
+    va_list args;
+
+    if (used > 0 && used + 3 < sizeof(report->reason))
+        used += (size_t)snprintf(report->reason + used, sizeof(report->reason) - used, "; ");
+    va_start(args, format);
+    (void)vsnprintf(report->reason + used, sizeof(report->reason) - used, format, args);
+    va_end(args);
+}
+
+bool tn_job_event(const struct tn_job *job, enum tn_precision rung, const char *doing,
+                  const char *phase, long holder, tn_nsec elapsed)
+{
+    struct tn_get_event event = { rung, doing, phase ? phase : "", holder, elapsed };
+
+    return !job->options->event || job->options->event(&event, job->options->user);
+}
+
+void tn_get_result_done(struct tn_get_result *result)
+{
+    tn_entry_done(&result->entry);
+}
+
+/* ---- MODEL: a file or a name ---- */
+
+static bool is_file(const char *model)
+{
+    return strchr(model, '/') || tn_text_ends(model, ".onnx") || tn_text_ends(model, ".yaml") ||
+           tn_text_ends(model, ".yml") || access(model, F_OK) == 0;
+}
+
+struct named_search {
+    struct tn_job *job;
+    struct tn_ladder ladder; /* count 0 = any */
+    struct tn_entries found;
+    struct tn_buf passed;
+    int seen;
+    struct tn_error *err;
+    int rc;
+};
+
+static bool wanted_precision(const struct named_search *search, const struct tn_entry *entry)
+{
+    const char *name = entry->record.recipe.value[TN_RECIPE_PRECISION];
+
+    for (size_t i = 0; i < search->ladder.count; i++)
+        if (name && strcmp(name, tn_precision_name(search->ladder.rung[i])) == 0)
+            return true;
+    return search->ladder.count == 0;
+}
+
+static bool keep(struct named_search *search, struct tn_entry *entry)
+{
+    struct tn_entry *grown =
+        realloc(search->found.item, (search->found.count + 1) * sizeof(*grown));
+
+    if (!grown) {
+        search->rc = tn_fail(search->err, TN_E_NOMEM, "look for the model in the store");
+        return false;
+    }
+    search->found.item = grown;
+    search->found.item[search->found.count++] = *entry;
+    *entry = (struct tn_entry) { 0 };
+    return true;
+}
+
+static bool consider_named(struct tn_entry *entry, void *user)
+{
+    struct named_search *search = user;
+    struct tn_job *job = search->job;
+    struct tn_answer answer;
+    struct tn_error why = { 0 };
+    bool good;
+
+    if (strcmp(entry->record.model_name, job->options->model) != 0 &&
+        strcmp(entry->record.name, job->options->model) != 0)
+        return true;
+    search->seen++;
+    if (!wanted_precision(search, entry))
+        return true;
+    if (tn_job_verdict(job, entry, &answer, &why) != TN_OK) {
+        tn_buf_addf(&search->passed, "; %s", why.text);
+        return true;
+    }
+    /* without a GPU to ask about, an engine of this runtime's version is what can be had */
+    good = answer.verdict == TN_VERDICT_LOADS ||
+           (!job->target.has_gpu && answer.verdict != TN_VERDICT_WONT_LOAD) ||
+           (job->accept_may_load && answer.verdict == TN_VERDICT_MAY_LOAD);
+    if (!good) {
+        tn_buf_addf(&search->passed, "; %s: %s, %s", entry->record.name,
+                    tn_verdict_name(answer.verdict),
+                    answer.reason_count ? answer.reason[0].detail : "");
+        return true;
+    }
+    return tn_object_verify(job->store, entry, false, &why) != TN_OK || keep(search, entry);
+}
+
+static int rank_of(const struct named_search *search, const struct tn_entry *entry)
+{
+    const char *name = entry->record.recipe.value[TN_RECIPE_PRECISION];
+
+    for (size_t i = 0; i < search->ladder.count; i++)
+        if (name && strcmp(name, tn_precision_name(search->ladder.rung[i])) == 0)
+            return (int)i;
+    return 0;
+}
+
+/* The best engine of a name: first rung that has one; among equals of one recipe the newest. */
+static int pick_named(struct named_search *search, struct tn_entry *ret_entry, struct tn_error *err)
+{
+    struct tn_entry *best = NULL;
+
+    for (size_t i = 0; i < search->found.count; i++) {
+        struct tn_entry *one = &search->found.item[i];
+
+        if (!best || rank_of(search, one) < rank_of(search, best)) {
+            best = one;
+            continue;
+        }
+        if (rank_of(search, one) > rank_of(search, best))
+            continue;
+        if (!tn_digest_equal(&one->record.key, &best->record.key))
+            return tn_fail(err, TN_E_USAGE,
+                           "the store holds several engines of '%s' that load here (%s, %s): name "
+                           "one of them, or give "
+                           "--precision",
+                           search->job->options->model, best->record.name, one->record.name);
+        if (one->record.sequence > best->record.sequence)
+            best = one;
+    }
+    *ret_entry = *best;
+    *best = (struct tn_entry) { 0 };
+    return TN_OK;
+}
+
+static int get_named(struct tn_job *job, struct tn_error *err)
+{
+    struct named_search search = { .job = job, .passed = TN_BUF(300), .err = err };
+    struct tn_get_result *result = job->result;
+    const char *model = job->options->model;
+    int rc = job->options->precision ? tn_ladder_parse(job->options->precision, &search.ladder, err)
+                                     : TN_OK;
+
+    if (strchr(model, '@'))
+        return tn_fail(err, TN_E_UNSUPPORTED,
+                       "'%s': releases and channels need a server, which this version has not yet",
+                       model);
+    if (rc == TN_OK)
+        rc = tn_objects_each(job->store, consider_named, NULL, &search, err);
+    if (rc == TN_OK)
+        rc = search.rc;
+    if (rc == TN_OK && search.seen == 0)
+        rc = tn_fail(err, TN_E_NOTFOUND, "'%s' is neither a file nor a model in the store '%s'",
+                     model, tn_store_root(job->store, 0));
+    else if (rc == TN_OK && search.found.count == 0)
+        rc = tn_fail(err, TN_E_NOENGINE,
+                     "the store holds %d engine%s of '%s', none for this device%s", search.seen,
+                     search.seen == 1 ? "" : "s", model, tn_buf_text(&search.passed));
+    if (rc == TN_OK)
+        rc = pick_named(&search, &result->entry, err);
+    if (rc == TN_OK) {
+        struct tn_rung_report *report = &result->rung[result->rung_count++];
+        const char *precision = result->entry.record.recipe.value[TN_RECIPE_PRECISION];
+
+        report->precision =
+            precision ? tn_precision_parse(precision, strlen(precision)) : TN_PRECISION_UNKNOWN;
+        report->result = "hit";
+        result->precision = report->precision;
+        result->source = "store";
+        (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
+    }
+    tn_entries_done(&search.found);
+    tn_buf_done(&search.passed);
+    return rc;
+}
+
+/* ---- a file: rung by rung ---- */
+
+static int merge_shapes(struct tn_job *job, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    if (job->options->shapes)
+        rc = tn_shapes_parse(job->options->shapes, &job->shapes, err);
+    if (rc < 0)
+        return err ? (err->code = TN_E_USAGE) : TN_E_USAGE;
+    for (size_t i = 0; rc == TN_OK && i < job->spec.shapes.count; i++)
+        if (!tn_shapes_find(&job->shapes, job->spec.shapes.range[i].input))
+            rc = tn_shapes_add(&job->shapes, &job->spec.shapes.range[i], err);
+    return rc;
+}
+
+static int decide_ladder(struct tn_job *job, struct tn_ladder *ret_ladder, struct tn_error *err)
+{
+    const struct tn_model *model;
+    int rc;
+
+    if (job->options->precision) {
+        rc = tn_ladder_parse(job->options->precision, ret_ladder, err);
+        return rc < 0 ? (err ? (err->code = TN_E_USAGE) : TN_E_USAGE) : rc;
+    }
+    if (job->spec.policy.ladder.count > 0) {
+        *ret_ladder = job->spec.policy.ladder;
+        return TN_OK;
+    }
+    if (!job->spec.plain && job->spec.variant_count > 1)
+        return tn_fail(err, TN_E_USAGE,
+                       "the spec has several variants and no ladder: add `policy: precision:` or "
+                       "give --precision");
+    rc = tn_job_model(job, 0, &model, err);
+    if (rc < 0)
+        return rc;
+    if (job->spec.variant[0].precision == TN_PRECISION_UNKNOWN)
+        job->spec.variant[0].precision = model->precision;
+    ret_ladder->rung[0] = job->spec.variant[0].precision;
+    ret_ladder->count = 1;
+    return TN_OK;
+}
+
+static void take(struct tn_job *job, const struct tn_rung *rung, const char *source)
+{
+    struct tn_get_result *result = job->result;
+
+    result->source = source;
+    result->precision = rung->precision;
+    rung->report->result = strcmp(source, "store") == 0 ? "hit" : source;
+    rung->report->reason[0] = '\0';
+}
+
+/* After a build the rules are asked once more: a plan may be whole and still not be for this GPU.
+ */
+static bool loads_after_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *entry)
+{
+    struct tn_answer answer;
+
+    if (!job->target.has_gpu || tn_job_verdict(job, entry, &answer, NULL) != TN_OK ||
+        answer.verdict != TN_VERDICT_WONT_LOAD)
+        return true;
+    rung->report->result = "failed";
+    tn_rung_because(rung->report, "built, but it will not load on this GPU: %s; %s",
+                    answer.reason[0].detail, answer.reason[0].remedy);
+    tn_entry_done(entry);
+    return false;
+}
+
+/* @return 1 got one, 0 next rung, or an error */
+static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_error *err)
+{
+    struct tn_rung_report *report = &job->result->rung[job->result->rung_count++];
+    tn_auto(tn_rung_done) struct tn_rung rung = { .precision = precision };
+    struct tn_entry *entry = &job->result->entry;
+    const char *source = NULL;
+    int rc = tn_rung_prepare(job, precision, report, &rung, err);
+
+    if (rc <= 0)
+        return rc;
+    (void)tn_text_copy(job->result->derived_by, sizeof(job->result->derived_by), rung.derived_by);
+    rc = tn_rung_find(job, &rung, false, entry, err);
+    if (rc > 0)
+        take(job, &rung, "store");
+    if (rc != 0 || strcmp(report->result, "failed") == 0)
+        return rc;
+    rc = tn_rung_build(job, &rung, entry, &source, err);
+    if (rc > 0) {
+        if (!loads_after_build(job, &rung, entry)) {
+            *entry = (struct tn_entry) { 0 };
+            return 0;
+        }
+        take(job, &rung, source);
+        return 1;
+    }
+    if (rc == 0 && job->accept_may_load && rung.recipe.value[0]) {
+        rc = tn_rung_find(job, &rung, true, entry, err);
+        if (rc > 0)
+            take(job, &rung, "store");
+    }
+    return rc;
+}
+
+static int no_engine(const struct tn_job *job, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(8192);
+
+    for (size_t i = 0; i < job->result->rung_count; i++)
+        tn_buf_addf(&text, "%s%s: %s", i ? "; " : "",
+                    tn_precision_name(job->result->rung[i].precision), job->result->rung[i].reason);
+    return tn_fail(err, TN_E_NOENGINE, "no rung gave an engine: %s", tn_buf_text(&text));
+}
+
+static int get_from_file(struct tn_job *job, struct tn_error *err)
+{
+    struct tn_ladder ladder = { .count = 0 };
+    int rc = decide_ladder(job, &ladder, err);
+
+    if (rc == TN_OK)
+        rc = merge_shapes(job, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < ladder.count; i++) {
+        rc = try_rung(job, ladder.rung[i], err);
+        if (rc != 0)
+            return rc < 0 ? rc : TN_OK;
+    }
+    return no_engine(job, err);
+}
+
+/* ---- around it ---- */
+
+static int learn_machine(struct tn_job *job, struct tn_error *err)
+{
+    int rc;
+
+    job->machine = malloc(sizeof(*job->machine));
+    job->named = job->options->for_device ? malloc(sizeof(*job->named)) : NULL;
+    if (!job->machine || (job->options->for_device && !job->named))
+        return tn_fail(err, TN_E_NOMEM, "fingerprint");
+    rc = tn_facts_device(job->store, job->machine, err);
+    if (rc == TN_OK && job->named)
+        rc = tn_device_get(job->options->for_device, job->named, err);
+    if (rc == TN_OK)
+        rc = tn_target_decide(job->options, job->machine, job->named, &job->target, err);
+    if (rc < 0)
+        return rc;
+    tn_runtime_id_print(&job->target.runtime, job->result->runtime);
+    if (job->target.has_gpu)
+        (void)tn_text_copy(job->result->gpu, sizeof(job->result->gpu),
+                           job->target.gpu.name[0] ? job->target.gpu.name
+                                                   : job->target.gpu.product);
+    return TN_OK;
+}
+
+/* Trial loads come with a later release: until then every engine is at level header. */
+static int settle_level(struct tn_job *job, struct tn_error *err)
+{
+    struct tn_get_result *result = job->result;
+    enum tn_level asked = job->options->level ? job->options->level : job->spec.policy.level;
+
+    result->level = result->entry.level;
+    result->wanted_level = asked ? asked : TN_LEVEL_HEADER;
+    if (result->level >= result->wanted_level)
+        return TN_OK;
+    tn_job_warn(
+        job, "the engine was verified up to level %s; this version of Tenon makes no trial loads",
+        tn_level_name(result->level));
+    if (!job->options->level)
+        return TN_OK; /* a policy's wish: said, not failed */
+    return tn_fail(
+        err, TN_E_AGAIN,
+        "an engine was found, but level %s cannot be reached: this version makes no trial loads",
+        tn_level_name(result->wanted_level));
+}
+
+static int work(struct tn_job *job, struct tn_error *err)
+{
+    const char *model = job->options->model;
+    int rc = tn_store_open(job->options->store, &job->store, err);
+
+    if (rc == TN_OK && is_file(model))
+        rc = tn_spec_read(model, &job->spec, err);
+    if (rc < 0)
+        return rc;
+    (void)tn_text_copy(job->result->model, sizeof(job->result->model), job->spec.name);
+    job->accept_may_load = job->options->accept_may_load || job->spec.policy.accept_may_load;
+    job->build_forbidden = job->options->no_build || job->spec.policy.build_forbidden;
+    rc = learn_machine(job, err);
+    if (rc < 0)
+        return rc;
+    rc = is_file(model) ? get_from_file(job, err) : get_named(job, err);
+    if (rc < 0)
+        return rc;
+    tn_object_used(job->store, &job->result->entry);
+    return settle_level(job, err);
+}
+
+static void job_done(struct tn_job *job)
+{
+    for (size_t i = 0; i < TN_LADDER_MAX; i++)
+        if (job->model_read[i])
+            tn_model_done(&job->model[i]);
+    tn_shapes_done(&job->shapes);
+    tn_spec_done(&job->spec);
+    free(job->machine);
+    free(job->named);
+    tn_store_close(job->store);
+}
+
+int tn_get(const struct tn_get_options *options, struct tn_get_result *ret_result,
+           struct tn_error *err)
+{
+    struct tn_job job = { .options = options, .result = ret_result };
+    tn_nsec start = tn_clock_monotonic();
+    int rc;
+
+    *ret_result = (struct tn_get_result) { 0 };
+    rc = work(&job, err);
+    job_done(&job);
+    ret_result->seconds = (double)(tn_clock_monotonic() - start) / 1e9;
+    if (rc == TN_OK && ret_result->build_seconds <= 0)
+        ret_result->build_seconds =
+            (double)tn_json_int(ret_result->entry.record.built, "build_ms", 0) / 1e3;
+    return rc;
+}

@@ -1,0 +1,85 @@
+/*
+ * Inside the loader: one call of tn_get() under way, and the steps of a rung.
+ */
+#ifndef TN_LOADER_JOB_H
+#define TN_LOADER_JOB_H
+
+#include "compat/compat.h"
+#include "loader/loader.h"
+#include "loader/target.h"
+#include "store/store.h"
+
+/** Everything that the steps share. Zeroed parts are not reached yet. */
+struct tn_job {
+    const struct tn_get_options *options;
+    struct tn_get_result *result;
+    struct tn_store *store;
+    struct tn_spec spec;
+    struct tn_model model[TN_LADDER_MAX]; /* facts of spec.variant[i], once read */
+    bool model_read[TN_LADDER_MAX];
+    struct tn_device *machine; /* heap: large */
+    struct tn_device *named;   /* of --for, or NULL */
+    struct tn_target target;
+    struct tn_shapes shapes; /* asked for: the command line's, then the spec's */
+    bool accept_may_load;
+    bool build_forbidden;
+};
+
+/** One rung, ready to be looked up and built. Borrowed parts belong to the job. */
+struct tn_rung {
+    enum tn_precision precision;
+    const struct tn_model *model; /* source variant */
+    enum tn_precision model_precision;
+    char derived_by[160];    /* "" = the file itself */
+    bool derived_by_any;     /* derived, but no toolchain here can say by what */
+    struct tn_shapes shapes; /* complete */
+    struct tn_recipe recipe;
+    struct tn_digest key;
+    struct tn_rung_report *report;
+};
+
+/** Adds a warning to the result; more than fit are dropped. */
+void tn_job_warn(struct tn_job *job, const char *format, ...) TN_PRINTF(2, 3);
+
+/** Appends to a rung's reason, "; " between. */
+void tn_rung_because(struct tn_rung_report *report, const char *format, ...) TN_PRINTF(2, 3);
+
+/** Reports what is going on. @return false when the caller wants to stop */
+bool tn_job_event(const struct tn_job *job, enum tn_precision rung, const char *doing,
+                  const char *phase, long holder, tn_nsec elapsed);
+
+/** Facts of variant number `at`, read at most once. */
+int tn_job_model(struct tn_job *job, int at, const struct tn_model **ret_model,
+                 struct tn_error *err);
+
+/**
+ * Decides the rung's source, shapes, recipe and key.
+ * @return 1 ready; 0 the rung does not exist or cannot be asked for (its report says why); or an
+ * error
+ */
+int tn_rung_prepare(struct tn_job *job, enum tn_precision precision, struct tn_rung_report *report,
+                    struct tn_rung *ret_rung, struct tn_error *err);
+void tn_rung_done(struct tn_rung *rung);
+
+/**
+ * Looks for the rung's engine in all stores: first its key, then engines that differ only in what
+ * they are tuned for.
+ * @param last_resort also take what may load
+ * @return 1 found, 0 none (passed-over ones are in the report), or an error
+ */
+int tn_rung_find(struct tn_job *job, struct tn_rung *rung, bool last_resort,
+                 struct tn_entry *ret_entry, struct tn_error *err);
+
+/** What the rules say of an engine for the job's target. */
+int tn_job_verdict(const struct tn_job *job, const struct tn_entry *entry,
+                   struct tn_answer *ret_answer, struct tn_error *err);
+
+/**
+ * Builds the rung's engine, alone among all processes, unless another one finishes it first.
+ * @return 1 there is one now (`ret_source` "built" or "waited"), 0 refused (the report says why),
+ * or an error
+ */
+int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret_entry,
+                  const char **ret_source, struct tn_error *err);
+
+#endif

@@ -1,0 +1,872 @@
+#include "store/object.h"
+
+#include "base/text.h"
+#include "store/host.h"
+#include "store/lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define DAY (86400 * TN_NSEC_PER_S)
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+static void close_dir(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+
+void tn_entry_done(struct tn_entry *entry)
+{
+    tn_record_done(&entry->record);
+}
+
+void tn_entries_done(struct tn_entries *entries)
+{
+    for (size_t i = 0; i < entries->count; i++)
+        tn_entry_done(&entries->item[i]);
+    free(entries->item);
+    *entries = (struct tn_entries) { 0 };
+}
+
+/* "objects/sha256/ab/<rest>" of a digest. */
+static void object_folder(const struct tn_digest *digest, char ret_below[96])
+{
+    char hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(digest, hex);
+    (void)snprintf(ret_below, 96, "objects/sha256/%.2s/%s", hex, hex + 2);
+}
+
+static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
+{
+    char hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(digest, hex);
+    (void)snprintf(ret_name, 96, "plans/%s.json", hex);
+}
+
+/* ---- reading one object ---- */
+
+static void read_marks(const struct tn_store *store, struct tn_entry *entry)
+{
+    char hex[TN_DIGEST_HEX];
+    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_json_done) json_t *marks = NULL;
+
+    tn_digest_hex(&entry->record.digest, hex);
+    path = tn_store_path(store, entry->store, "marks/%s.json", hex);
+    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &marks, NULL) != TN_OK)
+        return;
+    entry->blessed = tn_json_bool(marks, "blessed", false);
+    entry->pinned = tn_json_bool(marks, "pinned", false);
+}
+
+static void read_level(const struct tn_store *store, struct tn_entry *entry)
+{
+    char name[96];
+    tn_auto(tn_json_done) json_t *note = NULL;
+    const char *level;
+
+    entry->level = TN_LEVEL_HEADER;
+    plan_note_name(&entry->record.digest, name);
+    if (tn_host_read(store, name, &note, NULL) != TN_OK)
+        return;
+    level = tn_json_str(note, "level", "header");
+    if (strcmp(level, "loaded") == 0)
+        entry->level = TN_LEVEL_LOADED;
+    else if (strcmp(level, "accurate") == 0)
+        entry->level = TN_LEVEL_ACCURATE;
+}
+
+static int check_plan_file(const struct tn_store *store, const struct tn_entry *entry,
+                           struct stat *ret_stat, struct tn_error *err)
+{
+    if (lstat(entry->path, ret_stat) < 0)
+        return tn_fail_os(err, TN_E_IO, "plan '%s'", entry->path);
+    if (!S_ISREG(ret_stat->st_mode))
+        return tn_fail(err, TN_E_UNTRUSTED, "plan '%s' is not a regular file", entry->path);
+    if (entry->record.plan_bytes != ret_stat->st_size)
+        return tn_fail(err, TN_E_CORRUPT, "plan '%s' has %lld bytes, its record says %lld",
+                       entry->path, (long long)ret_stat->st_size,
+                       (long long)entry->record.plan_bytes);
+    return tn_store_trusts(store, entry->store, ret_stat, entry->path, err);
+}
+
+/* Reads one record of the object `digest` of store `at`. Different recipes may give the same bytes:
+ * the first one's record is record.json, the others' are record-<key>.json. */
+static int read_record(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                       const char *record_name, struct tn_entry *ret_entry, struct tn_error *err)
+{
+    struct tn_entry entry = { .store = at };
+    char below[96];
+    tn_auto(tn_path_free) char *record_path = NULL;
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct stat st;
+    int rc;
+
+    object_folder(digest, below);
+    record_path = tn_store_path(store, at, "%s/%s", below, record_name);
+    if (!record_path)
+        return tn_fail(err, TN_E_NOMEM, "read an engine's record");
+    if (snprintf(entry.path, sizeof(entry.path), "%s/%s/plan", tn_store_root(store, at), below) >=
+        (int)sizeof(entry.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
+                       tn_store_root(store, at));
+    if (lstat(record_path, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "record '%s'", record_path);
+    rc = tn_store_trusts(store, at, &st, record_path, err);
+    if (rc == TN_OK)
+        rc = tn_json_read(record_path, TN_RECORD_BYTES_MAX, &json, err);
+    if (rc == TN_OK)
+        rc = tn_record_from_json(json, &entry.record, err);
+    if (rc < 0)
+        return tn_while(err, rc, "record of '%s'", entry.path);
+    if (!tn_digest_equal(digest, &entry.record.digest))
+        rc = tn_fail(err, TN_E_CORRUPT, "record '%s' speaks of another plan", record_path);
+    if (rc == TN_OK)
+        rc = check_plan_file(store, &entry, &st, err);
+    if (rc < 0) {
+        tn_entry_done(&entry);
+        return rc;
+    }
+    read_marks(store, &entry);
+    read_level(store, &entry);
+    *ret_entry = entry;
+    return TN_OK;
+}
+
+static void record_name_of(const struct tn_digest *key, char ret_name[96])
+{
+    char hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(key, hex);
+    (void)snprintf(ret_name, 96, "record-%s.json", hex);
+}
+
+/* The object `digest` as the engine of recipe `key`. */
+static int read_object(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                       const struct tn_digest *key, struct tn_entry *ret_entry,
+                       struct tn_error *err)
+{
+    struct tn_entry entry;
+    char name[96];
+    int rc = read_record(store, at, digest, "record.json", &entry, err);
+
+    if (rc == TN_OK && !tn_digest_equal(&entry.record.key, key)) {
+        tn_entry_done(&entry);
+        record_name_of(key, name);
+        rc = read_record(store, at, digest, name, &entry, err);
+    }
+    if (rc == TN_OK)
+        *ret_entry = entry;
+    return rc;
+}
+
+/* ---- lists ---- */
+
+static int append(struct tn_entries *entries, struct tn_entry *entry_steal, struct tn_error *err)
+{
+    struct tn_entry *grown = realloc(entries->item, (entries->count + 1) * sizeof(*grown));
+
+    if (!grown) {
+        tn_entry_done(entry_steal);
+        return tn_fail(err, TN_E_NOMEM, "list of engines");
+    }
+    entries->item = grown;
+    entries->item[entries->count++] = *entry_steal;
+    return TN_OK;
+}
+
+static int better_first(const void *a, const void *b)
+{
+    const struct tn_entry *x = a;
+    const struct tn_entry *y = b;
+
+    if (x->blessed != y->blessed)
+        return x->blessed ? -1 : 1;
+    if (x->level != y->level)
+        return x->level > y->level ? -1 : 1;
+    if (x->store != y->store)
+        return x->store < y->store ? -1 : 1;
+    return (x->record.sequence < y->record.sequence) - (x->record.sequence > y->record.sequence);
+}
+
+static bool has_digest(const struct tn_entries *entries, const struct tn_digest *digest)
+{
+    for (size_t i = 0; i < entries->count; i++)
+        if (tn_digest_equal(&entries->item[i].record.digest, digest))
+            return true;
+    return false;
+}
+
+/* Adds the engines that the index of store `at` names for a key. */
+static int find_in_place(const struct tn_store *store, size_t at, const struct tn_digest *key,
+                         tn_passed_fn passed, void *user, struct tn_entries *entries,
+                         struct tn_error *err)
+{
+    char hex[TN_DIGEST_HEX];
+    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_json_done) json_t *index = NULL;
+    const json_t *digests, *item;
+    size_t i;
+
+    tn_digest_hex(key, hex);
+    path = tn_store_path(store, at, "records/%s.json", hex);
+    if (!path)
+        return tn_fail(err, TN_E_NOMEM, "index of the store");
+    if (tn_json_read(path, TN_RECORD_BYTES_MAX, &index, NULL) != TN_OK)
+        return TN_OK; /* no entry, or one that cannot be read: the objects are the truth */
+    digests = json_object_get(index, "digests");
+    json_array_foreach(digests, i, item)
+    {
+        struct tn_entry entry;
+        struct tn_error why = { 0 };
+        struct tn_digest digest;
+        int rc;
+
+        if (!json_is_string(item) ||
+            tn_digest_parse(json_string_value(item), &digest, NULL) != TN_OK ||
+            has_digest(entries, &digest))
+            continue;
+        rc = read_object(store, at, &digest, key, &entry, &why);
+        if (rc == TN_OK)
+            rc = append(entries, &entry, err);
+        else if (passed && rc != TN_E_NOTFOUND)
+            passed(path, &why, user);
+        if (rc == TN_E_NOMEM)
+            return rc;
+    }
+    return TN_OK;
+}
+
+int tn_objects_find(const struct tn_store *store, const struct tn_digest *key, tn_passed_fn passed,
+                    void *user, struct tn_entries *ret_entries, struct tn_error *err)
+{
+    struct tn_entries entries = { 0 };
+    int rc = TN_OK;
+
+    for (size_t at = 0; rc == TN_OK && at < tn_store_count(store); at++)
+        rc = find_in_place(store, at, key, passed, user, &entries, err);
+    if (rc < 0) {
+        tn_entries_done(&entries);
+        return rc;
+    }
+    if (entries.count > 1)
+        qsort(entries.item, entries.count, sizeof(*entries.item), better_first);
+    *ret_entries = entries;
+    return TN_OK;
+}
+
+struct walk {
+    const struct tn_store *store;
+    size_t at;
+    tn_entry_fn each;
+    tn_passed_fn passed;
+    void *user;
+    bool stopped;
+};
+
+static bool is_hex(const char *text, size_t length)
+{
+    return strlen(text) == length && strspn(text, "0123456789abcdef") == length;
+}
+
+static void walk_record(struct walk *walk, const char *folder, const struct tn_digest *digest,
+                        const char *record_name)
+{
+    struct tn_entry entry;
+    struct tn_error why = { 0 };
+
+    if (read_record(walk->store, walk->at, digest, record_name, &entry, &why) == TN_OK) {
+        walk->stopped = !walk->each(&entry, walk->user);
+        tn_entry_done(&entry);
+    } else if (walk->passed) {
+        walk->passed(folder, &why, walk->user);
+    }
+}
+
+static void walk_object(struct walk *walk, const char *high, const char *low)
+{
+    char hex[TN_DIGEST_HEX + 8];
+    tn_auto(tn_path_free) char *folder =
+        tn_store_path(walk->store, walk->at, "objects/sha256/%s/%s", high, low);
+    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    struct tn_digest digest;
+
+    (void)snprintf(hex, sizeof(hex), "%.2s%.62s", high, low);
+    if (!dir || tn_digest_parse(hex, &digest, NULL) != TN_OK)
+        return;
+    walk_record(walk, folder, &digest, "record.json");
+    while (!walk->stopped && (entry = readdir(dir)) != NULL)
+        if (tn_text_starts(entry->d_name, "record-") && tn_text_ends(entry->d_name, ".json"))
+            walk_record(walk, folder, &digest, entry->d_name);
+}
+
+static void walk_high(struct walk *walk, const char *high)
+{
+    tn_auto(tn_path_free) char *path =
+        tn_store_path(walk->store, walk->at, "objects/sha256/%s", high);
+    tn_auto(close_dir) DIR *dir = path ? opendir(path) : NULL;
+    const struct dirent *entry;
+
+    while (dir && !walk->stopped && (entry = readdir(dir)) != NULL)
+        if (is_hex(entry->d_name, 62))
+            walk_object(walk, high, entry->d_name);
+}
+
+int tn_objects_each(const struct tn_store *store, tn_entry_fn each, tn_passed_fn passed, void *user,
+                    struct tn_error *err)
+{
+    struct walk walk = { .store = store, .each = each, .passed = passed, .user = user };
+
+    for (; walk.at < tn_store_count(store) && !walk.stopped; walk.at++) {
+        tn_auto(tn_path_free) char *path = tn_store_path(store, walk.at, "objects/sha256");
+        tn_auto(close_dir) DIR *dir = path ? opendir(path) : NULL;
+        const struct dirent *entry;
+
+        if (!path)
+            return tn_fail(err, TN_E_NOMEM, "list of engines");
+        if (!dir && errno != ENOENT)
+            return tn_fail_os(err, TN_E_IO, "list '%s'", path);
+        while (dir && !walk.stopped && (entry = readdir(dir)) != NULL)
+            if (is_hex(entry->d_name, 2))
+                walk_high(&walk, entry->d_name);
+    }
+    return TN_OK;
+}
+
+struct search {
+    const char *text;
+    struct tn_entries found;
+    struct tn_error *err;
+    int rc;
+};
+
+static bool match_name(struct tn_entry *entry, void *user)
+{
+    struct search *search = user;
+    char hex[TN_DIGEST_HEX];
+    const char *prefix = tn_text_starts(search->text, "sha256:") ? search->text + 7 : search->text;
+
+    tn_digest_hex(&entry->record.digest, hex);
+    if (strcmp(entry->record.name, tn_path_base(search->text)) != 0 &&
+        !(strlen(prefix) >= 6 && tn_text_starts(hex, prefix)))
+        return true;
+    if (has_digest(&search->found, &entry->record.digest))
+        return true;
+    search->rc = append(&search->found, entry, search->err);
+    *entry = (struct tn_entry) { 0 };
+    return search->rc == TN_OK;
+}
+
+int tn_objects_by_name(const struct tn_store *store, const char *text, struct tn_entry *ret_entry,
+                       struct tn_error *err)
+{
+    struct search search = { .text = text, .err = err };
+    int rc = tn_objects_each(store, match_name, NULL, &search, err);
+
+    if (rc == TN_OK)
+        rc = search.rc;
+    if (rc == TN_OK && search.found.count == 0)
+        rc = tn_fail(err, TN_E_NOTFOUND, "no engine '%s' in the store '%s'", text,
+                     tn_store_root(store, 0));
+    if (rc == TN_OK && search.found.count > 1)
+        rc = tn_fail(err, TN_E_USAGE, "'%s' means %zu engines: give more of the digest", text,
+                     search.found.count);
+    if (rc == TN_OK) {
+        *ret_entry = search.found.item[0];
+        search.found.count = 0;
+    }
+    tn_entries_done(&search.found);
+    return rc;
+}
+
+/* ---- wholeness and use ---- */
+
+static json_t *stamp_to_json(const struct tn_stamp *stamp)
+{
+    return json_pack("{sI sI sI sI sI}", "device", (json_int_t)stamp->device, "inode",
+                     (json_int_t)stamp->inode, "size", (json_int_t)stamp->size, "mtime",
+                     (json_int_t)stamp->mtime, "ctime", (json_int_t)stamp->ctime);
+}
+
+static bool stamp_matches(const json_t *json, const struct tn_stamp *stamp)
+{
+    struct tn_stamp kept = { .device = (uint64_t)tn_json_int(json, "device", 0),
+                             .inode = (uint64_t)tn_json_int(json, "inode", 0),
+                             .size = tn_json_int(json, "size", -1),
+                             .mtime = tn_json_int(json, "mtime", 0),
+                             .ctime = tn_json_int(json, "ctime", 0) };
+
+    return tn_stamp_equal(&kept, stamp);
+}
+
+static int hash_plan(const struct tn_entry *entry, struct tn_stamp *ret_stamp, struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    struct tn_digest digest;
+    struct stat st;
+    int rc = tn_file_open(entry->path, &fd, &st, err);
+
+    if (rc == TN_OK)
+        rc = tn_digest_fd(fd, &digest, NULL, err);
+    if (rc < 0)
+        return tn_while(err, rc, "plan '%s'", entry->path);
+    if (!tn_digest_equal(&digest, &entry->record.digest)) {
+        char found[TN_DIGEST_HEX];
+
+        tn_digest_hex(&digest, found);
+        return tn_fail(err, TN_E_CORRUPT,
+                       "plan '%s' was changed: its bytes now have the digest %.12s…", entry->path,
+                       found);
+    }
+    *ret_stamp = tn_stamp_of(&st);
+    return TN_OK;
+}
+
+/* Changes members of an engine's note on this host; failure only costs a hash next time. */
+static void update_note(const struct tn_store *store, const struct tn_digest *digest,
+                        json_t *changes)
+{
+    char name[96];
+    tn_auto(tn_json_done) json_t *note = NULL;
+
+    if (!changes)
+        return;
+    plan_note_name(digest, name);
+    if (tn_host_read(store, name, &note, NULL) != TN_OK)
+        note = json_object();
+    (void)json_object_update(note, changes);
+    (void)tn_host_write(store, name, note, NULL);
+}
+
+int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry, bool always_hash,
+                     struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *note = NULL;
+    tn_auto(tn_json_done) json_t *changes = NULL;
+    struct tn_stamp stamp;
+    struct stat st;
+    char name[96];
+    int rc = check_plan_file(store, entry, &st, err);
+
+    if (rc < 0)
+        return rc;
+    stamp = tn_stamp_of(&st);
+    plan_note_name(&entry->record.digest, name);
+    if (!always_hash && tn_host_read(store, name, &note, NULL) == TN_OK &&
+        stamp_matches(json_object_get(note, "stamp"), &stamp))
+        return TN_OK;
+    rc = hash_plan(entry, &stamp, err);
+    if (rc < 0)
+        return rc;
+    if (tn_stamp_settled(&stamp, tn_clock_wall())) {
+        changes = json_pack("{so}", "stamp", stamp_to_json(&stamp));
+        update_note(store, &entry->record.digest, changes);
+    }
+    return TN_OK;
+}
+
+tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest)
+{
+    char name[96];
+    tn_auto(tn_json_done) json_t *note = NULL;
+
+    plan_note_name(digest, name);
+    if (tn_host_read(store, name, &note, NULL) != TN_OK)
+        return TN_UNKNOWN;
+    return tn_json_int(note, "last_used", TN_UNKNOWN);
+}
+
+void tn_object_used(const struct tn_store *store, const struct tn_entry *entry)
+{
+    tn_nsec now = tn_clock_wall();
+    tn_nsec last = tn_object_last_used(store, &entry->record.digest);
+    tn_auto(tn_json_done) json_t *changes = NULL;
+
+    if (last >= 0 && now - last < DAY && now >= last)
+        return;
+    changes = json_pack("{sI}", "last_used", (json_int_t)now);
+    update_note(store, &entry->record.digest, changes);
+}
+
+/* ---- writing ---- */
+
+/* Removes folders in tmp/ whose makers are dead: their lock can be taken. */
+static void sweep(const struct tn_store *store, const char *tmp)
+{
+    tn_auto(close_dir) DIR *dir = opendir(tmp);
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_path_free) char *lock = NULL;
+        tn_auto(tn_fd_done) int fd = -1;
+        struct stat st;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        path = tn_path_join(tmp, entry->d_name);
+        lock = path ? tn_path_join(path, "lock") : NULL;
+        if (!lock)
+            return;
+        fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            (void)tn_dir_remove(path, NULL);
+        else if (fd < 0 && errno == ENOENT && lstat(path, &st) == 0 &&
+                 tn_stamp_of(&st).ctime < tn_clock_wall() - 3600 * TN_NSEC_PER_S)
+            (void)tn_dir_remove(path, NULL); /* died before it made its lock */
+    }
+    (void)store;
+}
+
+int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn_error *err)
+{
+    tn_auto(tn_put_done) struct tn_put put = { .store = store, .lock_fd = -1 };
+    tn_auto(tn_path_free) char *tmp = NULL;
+    tn_auto(tn_path_free) char *lock = NULL;
+    int rc = tn_store_folder(store, "tmp", &tmp, err);
+
+    if (rc < 0)
+        return rc;
+    sweep(store, tmp);
+    put.folder = tn_path_join(tmp, "put-XXXXXX");
+    if (!put.folder)
+        return tn_fail(err, TN_E_NOMEM, "new engine");
+    if (!mkdtemp(put.folder)) {
+        rc = tn_fail_os(err, TN_E_IO, "make a folder in '%s'", tmp);
+        free(put.folder);
+        put.folder = NULL;
+        return rc;
+    }
+    lock = tn_path_join(put.folder, "lock");
+    put.plan_path = tn_path_join(put.folder, "plan");
+    if (!lock || !put.plan_path)
+        return tn_fail(err, TN_E_NOMEM, "new engine");
+    put.lock_fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (put.lock_fd < 0)
+        return tn_fail_os(err, TN_E_IO, "create '%s'", lock);
+    (void)flock(put.lock_fd, LOCK_EX | LOCK_NB);
+    *ret_put = put;
+    put = (struct tn_put) { .lock_fd = -1 };
+    return TN_OK;
+}
+
+void tn_put_done(struct tn_put *put)
+{
+    if (put->folder) {
+        (void)tn_dir_remove(put->folder, NULL);
+        tn_fd_done(&put->lock_fd);
+    }
+    free(put->folder);
+    free(put->plan_path);
+    *put = (struct tn_put) { .lock_fd = -1 };
+}
+
+/* Read-only, on disk, and with its true digest and size in the record. */
+static int seal_plan(struct tn_put *put, struct tn_record *record, struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = tn_file_open(put->plan_path, &fd, NULL, err);
+
+    if (rc < 0)
+        return rc;
+    if (fchmod(fd, 0444) < 0)
+        return tn_fail_os(err, TN_E_IO, "chmod '%s'", put->plan_path);
+    if (fsync(fd) < 0)
+        return tn_fail_os(err, TN_E_IO, "fsync '%s'", put->plan_path);
+    return tn_digest_fd(fd, &record->digest, &record->plan_bytes, err);
+}
+
+static int record_text(const struct tn_record *record, char **ret_text, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = tn_record_to_json(record);
+
+    *ret_text = json ? json_dumps(json, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+    return *ret_text ? TN_OK : tn_fail(err, TN_E_NOMEM, "record of the engine");
+}
+
+static int write_record(const struct tn_put *put, const struct tn_record *record,
+                        struct tn_error *err)
+{
+    tn_auto(free_text) char *text = NULL;
+    int rc = record_text(record, &text, err);
+
+    return rc < 0 ? rc : tn_file_replace(put->folder, "record.json", text, strlen(text), 0444, err);
+}
+
+/* The bytes are there already, by an earlier build: this recipe's record is laid beside them. */
+static int publish_beside(const struct tn_put *put, const struct tn_record *record,
+                          const char *final, struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry there = { 0 };
+    tn_auto(free_text) char *text = NULL;
+    char name[96];
+    int rc = read_record(put->store, 0, &record->digest, "record.json", &there, err);
+
+    if (rc == TN_OK)
+        rc = tn_object_verify(put->store, &there, true, err);
+    if (rc < 0 || tn_digest_equal(&there.record.key, &record->key))
+        return rc;
+    rc = record_text(record, &text, err);
+    record_name_of(&record->key, name);
+    return rc < 0 ? rc : tn_file_replace(final, name, text, strlen(text), 0444, err);
+}
+
+/* Makes room for a good object where a broken one stands. */
+static int move_broken_aside(const struct tn_put *put, const char *final, const char *why,
+                             struct tn_error *err)
+{
+    char name[128];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *to = NULL;
+    int rc = tn_store_folder(put->store, "aside", &folder, err);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "%.62s-%llx", tn_path_base(final),
+                   (unsigned long long)tn_clock_wall());
+    to = tn_path_join(folder, name);
+    if (!to)
+        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", final);
+    if (rename(final, to) < 0)
+        return tn_fail_os(err, TN_E_IO, "set '%s' aside (%s)", final, why);
+    return TN_OK;
+}
+
+/* One rename makes the object appear. The lock file must not go with it. */
+static int publish(struct tn_put *put, const struct tn_record *record, struct tn_error *err)
+{
+    char below[96], parent_below[96];
+    tn_auto(tn_path_free) char *parent = NULL;
+    tn_auto(tn_path_free) char *final = NULL;
+    tn_auto(tn_path_free) char *lock = tn_path_join(put->folder, "lock");
+    struct tn_error why = { 0 };
+    int rc;
+
+    object_folder(&record->digest, below);
+    (void)snprintf(parent_below, sizeof(parent_below), "%.*s", (int)(strrchr(below, '/') - below),
+                   below);
+    rc = tn_store_folder(put->store, parent_below, &parent, err);
+    if (rc < 0)
+        return rc;
+    final = tn_store_path(put->store, 0, "%s", below);
+    if (!final || !lock)
+        return tn_fail(err, TN_E_NOMEM, "publish the engine");
+    (void)unlink(lock);
+    if (chmod(put->folder, 0755) < 0)
+        return tn_fail_os(err, TN_E_IO, "chmod '%s'", put->folder);
+    if (rename(put->folder, final) < 0) {
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+        if (publish_beside(put, record, final, &why) == TN_OK)
+            return TN_OK;
+        rc = move_broken_aside(put, final, why.text, err);
+        if (rc < 0)
+            return rc;
+        if (rename(put->folder, final) < 0)
+            return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+    }
+    return tn_dir_sync(parent, err);
+}
+
+/* Adds (or takes out) one digest of a key's index entry. */
+static int change_index(const struct tn_store *store, const struct tn_digest *key,
+                        const struct tn_digest *digest, bool add, struct tn_error *err)
+{
+    char hex[TN_DIGEST_HEX], plan_hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_json_done) json_t *old = NULL;
+    tn_auto(tn_json_done) json_t *index = NULL;
+    tn_auto(free_text) char *text = NULL;
+    json_t *digests = json_array();
+    const json_t *item;
+    size_t i;
+    int rc;
+
+    tn_digest_hex(key, hex);
+    tn_digest_hex(digest, plan_hex);
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    index = json_pack("{ss so}", "key", hex, "digests", digests);
+    rc = tn_store_folder(store, "records", &folder, err);
+    if (rc < 0)
+        return rc;
+    path = tn_path_join(folder, name);
+    if (!path || !index)
+        return tn_fail(err, TN_E_NOMEM, "index of the store");
+    if (tn_json_read(path, TN_RECORD_BYTES_MAX, &old, NULL) == TN_OK)
+        json_array_foreach(json_object_get(old, "digests"), i, item)
+        {
+            if (json_is_string(item) && strcmp(json_string_value(item), plan_hex) != 0)
+                tn_json_append_str(digests, json_string_value(item));
+        }
+    if (add)
+        tn_json_append_str(digests, plan_hex);
+    text = tn_json_text(index);
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "index of the store");
+    return tn_file_replace(folder, name, text, strlen(text), 0644, err);
+}
+
+static bool wait_briefly(long holder, tn_nsec waited, void *user)
+{
+    (void)holder;
+    (void)user;
+    return waited < 10 * TN_NSEC_PER_S;
+}
+
+static int update_index(const struct tn_store *store, const struct tn_digest *key,
+                        const struct tn_digest *digest, bool add, struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    int rc = tn_lock_take(store, "index", wait_briefly, NULL, &lock, NULL, err);
+
+    return rc < 0 ? rc : change_index(store, key, digest, add, err);
+}
+
+/* engines/<name> -> ../objects/…/plan; replaced by rename so that it always points somewhere. */
+static int link_name(const struct tn_store *store, const struct tn_record *record,
+                     struct tn_error *err)
+{
+    char below[96], target[128], temporary_name[64];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *temporary = NULL;
+    tn_auto(tn_path_free) char *final = NULL;
+    int rc = tn_store_folder(store, "engines", &folder, err);
+
+    if (rc < 0)
+        return rc;
+    object_folder(&record->digest, below);
+    (void)snprintf(target, sizeof(target), "../%s/plan", below);
+    (void)snprintf(temporary_name, sizeof(temporary_name), ".tmp-%ld", (long)getpid());
+    temporary = tn_path_join(folder, temporary_name);
+    final = tn_path_join(folder, record->name);
+    if (!temporary || !final)
+        return tn_fail(err, TN_E_NOMEM, "link '%s'", record->name);
+    (void)unlink(temporary);
+    if (symlink(target, temporary) < 0)
+        return tn_fail_os(err, TN_E_IO, "link '%s'", temporary);
+    if (rename(temporary, final) < 0) {
+        rc = tn_fail_os(err, TN_E_IO, "link '%s'", final);
+        (void)unlink(temporary);
+        return rc;
+    }
+    return TN_OK;
+}
+
+/* The store's own counter; two engines with one number differ by digest, which is enough to order
+ * them. */
+static int64_t next_sequence(const struct tn_store *store)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "sequence.json");
+    tn_auto(tn_json_done) json_t *json = NULL;
+    tn_auto(free_text) char *text = NULL;
+    int64_t next = 1;
+
+    if (path && tn_json_read(path, 4096, &json, NULL) == TN_OK)
+        next = tn_json_int(json, "next", 1);
+    json_decref(json);
+    json = json_pack("{sI}", "next", (json_int_t)(next + 1));
+    text = tn_json_text(json);
+    if (text)
+        (void)tn_file_replace(tn_store_root(store, 0), "sequence.json", text, strlen(text), 0644,
+                              NULL);
+    return next;
+}
+
+/* Another engine of the same name and another key: this one gets eight digits of its key. */
+static void settle_name(const struct tn_store *store, struct tn_record *record)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "engines/%s", record->name);
+    char target[256], hex[TN_DIGEST_HEX];
+    struct tn_digest digest;
+    struct tn_entry other;
+    bool same;
+    ssize_t length = path ? readlink(path, target, sizeof(target) - 1) : -1;
+    char *dot = strrchr(record->name, '.');
+
+    if (length < 0 || !dot)
+        return;
+    target[length] = '\0';
+    if (sscanf(target, "../objects/sha256/%2[0-9a-f]/%62[0-9a-f]/plan", hex, hex + 2) != 2 ||
+        tn_digest_parse(hex, &digest, NULL) != TN_OK ||
+        read_record(store, 0, &digest, "record.json", &other, NULL) != TN_OK)
+        return;
+    same = tn_digest_equal(&other.record.key, &record->key) ||
+           strcmp(other.record.name, record->name) != 0;
+    tn_entry_done(&other);
+    if (same || strlen(record->name) + 10 > sizeof(record->name))
+        return;
+    tn_digest_hex(&record->key, hex);
+    (void)snprintf(dot, sizeof(record->name) - (size_t)(dot - record->name), ".%.8s.engine", hex);
+}
+
+int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry *ret_entry,
+                  struct tn_error *err)
+{
+    int rc = seal_plan(put, record, err);
+
+    if (rc < 0)
+        return rc;
+    record->sequence = next_sequence(put->store);
+    settle_name(put->store, record);
+    rc = write_record(put, record, err);
+    if (rc == TN_OK)
+        rc = publish(put, record, err);
+    if (rc == TN_OK)
+        rc = update_index(put->store, &record->key, &record->digest, true, err);
+    if (rc == TN_OK)
+        rc = link_name(put->store, record, err);
+    if (rc == TN_OK)
+        rc = read_object(put->store, 0, &record->digest, &record->key, ret_entry, err);
+    return rc < 0 ? tn_while(err, rc, "put the engine into the store") : rc;
+}
+
+int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
+                        const char *reason, struct tn_error *err)
+{
+    char below[96], hex[TN_DIGEST_HEX], name[160];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *from = NULL;
+    tn_auto(tn_path_free) char *to = NULL;
+    tn_auto(tn_json_done) json_t *why = NULL;
+    tn_auto(free_text) char *text = NULL;
+    char when[TN_RFC3339_BYTES];
+    int rc;
+
+    if (entry->store != 0)
+        return tn_fail(err, TN_E_ACCESS, "'%s' lies in a store that is only read", entry->path);
+    rc = tn_store_folder(store, "aside", &folder, err);
+    if (rc < 0)
+        return rc;
+    object_folder(&entry->record.digest, below);
+    tn_digest_hex(&entry->record.digest, hex);
+    (void)snprintf(name, sizeof(name), "%s-%llx", hex, (unsigned long long)tn_clock_wall());
+    from = tn_store_path(store, 0, "%s", below);
+    to = tn_path_join(folder, name);
+    tn_clock_rfc3339(tn_clock_wall(), when);
+    why = json_pack("{ss ss ss}", "digest", hex, "reason", reason, "time", when);
+    text = why ? tn_json_text(why) : NULL;
+    if (!from || !to || !text)
+        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", entry->path);
+    if (rename(from, to) < 0)
+        return tn_fail_os(err, TN_E_IO, "set '%s' aside", entry->path);
+    rc = tn_file_replace(to, "reason.json", text, strlen(text), 0644, err);
+    if (rc == TN_OK)
+        rc = update_index(store, &entry->record.key, &entry->record.digest, false, err);
+    return rc;
+}

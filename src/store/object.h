@@ -1,0 +1,100 @@
+/*
+ * Engines in a store: objects/sha256/ab/<rest>/{plan,record.json} and the index records/<key>.json.
+ *
+ * An object appears whole, by one rename of its folder. What is known of it on this host (the stamp
+ * under which its bytes were verified, the level it reached, when it was last used) lies in
+ * hosts/<id>/plans/<digest>.json.
+ */
+#ifndef TN_STORE_OBJECT_H
+#define TN_STORE_OBJECT_H
+
+#include "recipe/record.h"
+#include "recipe/spec.h"
+#include "store/store.h"
+
+/** One engine of a store. Owned: tn_entry_done(). */
+struct tn_entry {
+    size_t store;    /* number in the list */
+    char path[1024]; /* of the plan */
+    struct tn_record record;
+    bool blessed; /* by an operator's mark */
+    bool pinned;
+    enum tn_level level; /* as this host knows it; at least header */
+};
+void tn_entry_done(struct tn_entry *entry);
+
+struct tn_entries {
+    struct tn_entry *item;
+    size_t count;
+};
+void tn_entries_done(struct tn_entries *entries);
+
+/** Why something in a store was passed over. `path` and `why` live for the call. */
+typedef void (*tn_passed_fn)(const char *path, const struct tn_error *why, void *user);
+
+/**
+ * Engines of a recipe key in all stores, best first: blessed, then level, then sequence number.
+ * What cannot be used (missing, broken record, untrusted) is reported to `passed` (may be NULL).
+ * @return 0 (also with none), TN_E_NOMEM
+ */
+int tn_objects_find(const struct tn_store *store, const struct tn_digest *key, tn_passed_fn passed,
+                    void *user, struct tn_entries *ret_entries, struct tn_error *err);
+
+/** Called with each engine. @return false to stop */
+typedef bool (*tn_entry_fn)(struct tn_entry *entry, void *user);
+
+/** All engines of all stores, by folder order; the index is not used. */
+int tn_objects_each(const struct tn_store *store, tn_entry_fn each, tn_passed_fn passed, void *user,
+                    struct tn_error *err);
+
+/** One engine by its digest, or by a unique prefix of at least 6 hex digits, or by its file name.
+ * @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
+int tn_objects_by_name(const struct tn_store *store, const char *text, struct tn_entry *ret_entry,
+                       struct tn_error *err);
+
+/**
+ * Whether the plan's bytes are those of its digest: by its stamp when that was verified before,
+ * else by hashing (and the stamp is kept).
+ * @param always_hash do not trust a stamp
+ * @return 0, TN_E_CORRUPT, TN_E_NOTFOUND, TN_E_UNTRUSTED, TN_E_IO
+ */
+int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry, bool always_hash,
+                     struct tn_error *err);
+
+/** Notes that the engine was handed out; at most one write a day, failure ignored. */
+void tn_object_used(const struct tn_store *store, const struct tn_entry *entry);
+
+/** Wall time of the last use that this host knows of, in ns, or TN_UNKNOWN. */
+tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest);
+
+/** An engine on its way in: a folder in tmp/ where the plan is made. Zeroed = none. */
+struct tn_put {
+    const struct tn_store *store;
+    char *folder;    /* tmp/<unique>/, locked while in use */
+    char *plan_path; /* to be created by the builder */
+    int lock_fd;
+};
+
+/** Also sweeps tmp/ of what dead processes left. @return 0, TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO */
+int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn_error *err);
+
+/**
+ * Publishes the plan with its record: fsync, one rename, then the index and the link by name.
+ * `record->digest`, `plan_bytes` and `sequence` are set here from the file. An object that is there
+ * already is kept and used.
+ * @return 0; on failure nothing was published
+ */
+int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry *ret_entry,
+                  struct tn_error *err);
+
+/** Forgets an uncommitted plan; safe after commit and on a zeroed object. */
+void tn_put_done(struct tn_put *put);
+
+/**
+ * Moves an engine of the first store to aside/ with the reason; the index forgets it.
+ * @return 0, TN_E_ACCESS (it lies in a store that is only read), TN_E_IO
+ */
+int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
+                        const char *reason, struct tn_error *err);
+
+#endif

@@ -1,0 +1,366 @@
+#include "tn_test.h"
+
+#include "base/json.h"
+#include "store/derived.h"
+#include "store/lock.h"
+#include "store/object.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct place {
+    char root[64];
+    struct tn_store *store;
+};
+
+static struct place place_new(void)
+{
+    struct place place = { .root = "/tmp/tenon-test-XXXXXX" };
+    struct tn_error err = { 0 };
+
+    assert_non_null(mkdtemp(place.root));
+    assert_int_equal(tn_store_open(place.root, &place.store, &err), TN_OK);
+    return place;
+}
+
+static void place_done(struct place *place)
+{
+    tn_store_close(place->store);
+    assert_int_equal(tn_dir_remove(place->root, NULL), TN_OK);
+}
+
+/* A record whose recipe differs by `model` alone. */
+static struct tn_record record_of(const char *model)
+{
+    struct tn_record record = { .model_name = "m" };
+
+    for (int i = 0; i < TN_RECIPE_FIELD_COUNT; i++)
+        record.recipe.value[i] = strdup(i == TN_RECIPE_MODEL_DIGEST ? model : "-");
+    assert_int_equal(tn_recipe_key(&record.recipe, &record.key, NULL), TN_OK);
+    (void)snprintf(record.name, sizeof(record.name), "m_1x3_rtx1.7.1.116_sm89_fp16.engine");
+    record.facts = json_object();
+    record.built = json_object();
+    return record;
+}
+
+static void write_plan(const struct tn_put *put, const char *bytes)
+{
+    FILE *file = fopen(put->plan_path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(bytes, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct tn_entry put(struct place *place, const char *model, const char *bytes)
+{
+    struct tn_record record = record_of(model);
+    struct tn_put one = { .lock_fd = -1 };
+    struct tn_entry entry = { 0 };
+    struct tn_error err = { 0 };
+
+    assert_int_equal(tn_put_begin(place->store, &one, &err), TN_OK);
+    write_plan(&one, bytes);
+    if (tn_put_commit(&one, &record, &entry, &err) != TN_OK)
+        fail_msg("commit: %s", err.text);
+    tn_put_done(&one);
+    tn_record_done(&record);
+    return entry;
+}
+
+static size_t find(struct place *place, const struct tn_digest *key)
+{
+    struct tn_entries found = { 0 };
+    size_t count;
+
+    assert_int_equal(tn_objects_find(place->store, key, NULL, NULL, &found, NULL), TN_OK);
+    count = found.count;
+    tn_entries_done(&found);
+    return count;
+}
+
+TEST(put__can_be_found_by_its_key_and_read_back)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan bytes");
+    char link_path[512], target[256] = "";
+    struct stat st;
+
+    assert_int_equal(find(&place, &entry.record.key), 1);
+    assert_int_equal(entry.record.plan_bytes, 10);
+    assert_int_equal(tn_object_verify(place.store, &entry, true, NULL), TN_OK);
+    assert_int_equal(stat(entry.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0444);
+    (void)snprintf(link_path, sizeof(link_path), "%s/engines/%s", place.root, entry.record.name);
+    assert_true(readlink(link_path, target, sizeof(target) - 1) > 0);
+    assert_int_equal(stat(link_path, &st), 0); /* the link points to something */
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(put__of_another_recipe_with_the_same_name_gets_digits_of_its_key)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one"), b = put(&place, "b", "two");
+
+    assert_string_not_equal(a.record.name, b.record.name);
+    assert_non_null(strstr(b.record.name, "_fp16."));
+    assert_int_equal(find(&place, &a.record.key), 1);
+    assert_int_equal(find(&place, &b.record.key), 1);
+    tn_entry_done(&a);
+    tn_entry_done(&b);
+    place_done(&place);
+}
+
+TEST(put__of_two_plans_of_one_recipe_keeps_both_newest_first)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one"), b = put(&place, "a", "two");
+    struct tn_entries found = { 0 };
+
+    assert_int_equal(tn_objects_find(place.store, &a.record.key, NULL, NULL, &found, NULL), TN_OK);
+    assert_int_equal(found.count, 2);
+    assert_true(tn_digest_equal(&found.item[0].record.digest, &b.record.digest));
+    tn_entries_done(&found);
+    tn_entry_done(&a);
+    tn_entry_done(&b);
+    place_done(&place);
+}
+
+TEST(put_done__without_commit_leaves_nothing)
+{
+    struct place place = place_new();
+    struct tn_put one = { .lock_fd = -1 };
+
+    assert_int_equal(tn_put_begin(place.store, &one, NULL), TN_OK);
+    write_plan(&one, "half");
+    assert_int_equal(access(one.plan_path, F_OK), 0);
+    {
+        char *path = strdup(one.plan_path);
+
+        tn_put_done(&one);
+        assert_int_not_equal(access(path, F_OK), 0);
+        free(path);
+    }
+    place_done(&place);
+}
+
+TEST(put_begin__sweeps_what_a_killed_process_left)
+{
+    struct place place = place_new();
+    struct tn_put one = { .lock_fd = -1 };
+    char orphan[256];
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct tn_put lost = { .lock_fd = -1 };
+
+        if (tn_put_begin(place.store, &lost, NULL) == TN_OK)
+            (void)kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    (void)snprintf(orphan, sizeof(orphan), "ls -d %s/tmp/put-* > /dev/null 2>&1", place.root);
+    assert_int_equal(system(orphan), 0);
+    assert_int_equal(tn_put_begin(place.store, &one, NULL), TN_OK);
+    tn_put_done(&one);
+    assert_int_not_equal(system(orphan), 0);
+    place_done(&place);
+}
+
+TEST(objects_each__finds_what_the_index_has_lost)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    struct tn_entry again = { 0 };
+    char records[128], hex[TN_DIGEST_HEX];
+
+    (void)snprintf(records, sizeof(records), "%s/records", place.root);
+    assert_int_equal(tn_dir_remove(records, NULL), TN_OK);
+    assert_int_equal(find(&place, &entry.record.key), 0);
+    tn_digest_hex(&entry.record.digest, hex);
+    hex[12] = '\0';
+    assert_int_equal(tn_objects_by_name(place.store, hex, &again, NULL), TN_OK);
+    assert_true(tn_digest_equal(&again.record.key, &entry.record.key));
+    tn_entry_done(&again);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+static void change_plan(const struct tn_entry *entry, const char *bytes)
+{
+    int fd;
+
+    assert_int_equal(chmod(entry->path, 0644), 0);
+    fd = open(entry->path, O_WRONLY | O_TRUNC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, strlen(bytes)), (ssize_t)strlen(bytes));
+    (void)close(fd);
+}
+
+TEST(verify__notices_one_changed_byte_and_set_aside_keeps_the_file)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan bytes");
+    struct tn_error err = { 0 };
+    char command[256];
+
+    change_plan(&entry, "plan bytez");
+    assert_int_equal(tn_object_verify(place.store, &entry, false, &err), TN_E_CORRUPT);
+    assert_int_equal(tn_object_set_aside(place.store, &entry, "changed", &err), TN_OK);
+    assert_int_equal(find(&place, &entry.record.key), 0);
+    (void)snprintf(command, sizeof(command),
+                   "grep -q bytez %s/aside/*/plan && grep -q changed %s/aside/*/reason.json",
+                   place.root, place.root);
+    assert_int_equal(system(command), 0);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(find__passes_over_a_record_that_speaks_of_another_plan)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one"), b = put(&place, "b", "two");
+    char command[4096];
+
+    (void)snprintf(
+        command, sizeof(command),
+        "chmod u+w $(dirname %s) && cp -f $(dirname %s)/record.json $(dirname %s)/record.json",
+        a.path, b.path, a.path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(find(&place, &a.record.key), 0);
+    assert_int_equal(find(&place, &b.record.key), 1);
+    tn_entry_done(&a);
+    tn_entry_done(&b);
+    place_done(&place);
+}
+
+TEST(store_open__refuses_a_folder_that_others_may_write)
+{
+    struct place place = place_new();
+    struct tn_store *again = NULL;
+    struct tn_error err = { 0 };
+
+    assert_int_equal(chmod(place.root, 0777), 0);
+    assert_int_equal(tn_store_open(place.root, &again, &err), TN_E_UNTRUSTED);
+    assert_non_null(strstr(err.text, "chmod go-w"));
+    assert_int_equal(tn_error_exit_status(err.code), 77);
+    place_done(&place);
+}
+
+TEST(find__refuses_a_plan_that_others_may_write)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+
+    assert_int_equal(chmod(entry.path, 0666), 0);
+    assert_int_equal(find(&place, &entry.record.key), 0);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(store_list__serves_hits_of_the_second_and_writes_to_the_first)
+{
+    struct place first = place_new(), second = place_new();
+    struct tn_entry entry = put(&second, "a", "plan");
+    struct place both = { .root = "" };
+    char list[160];
+    struct tn_entries found = { 0 };
+
+    (void)snprintf(list, sizeof(list), "%s:%s:/nonexistent/store", first.root, second.root);
+    assert_int_equal(tn_store_open(list, &both.store, NULL), TN_OK);
+    assert_int_equal(tn_objects_find(both.store, &entry.record.key, NULL, NULL, &found, NULL),
+                     TN_OK);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.item[0].store, 1);
+    assert_int_equal(tn_object_set_aside(both.store, &found.item[0], "x", NULL), TN_E_ACCESS);
+    tn_entries_done(&found);
+    tn_store_close(both.store);
+    tn_entry_done(&entry);
+    place_done(&first);
+    place_done(&second);
+}
+
+TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
+{
+    struct place place = place_new();
+    struct tn_lock lock = TN_LOCK_NONE;
+    struct tn_error err = { 0 };
+    int ready[2], status;
+    char byte, expected[40];
+    pid_t child;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        struct tn_lock held = TN_LOCK_NONE;
+
+        if (tn_lock_take(place.store, "l", NULL, NULL, &held, NULL, NULL) == TN_OK)
+            (void)!write(ready[1], "x", 1);
+        (void)pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_E_AGAIN);
+    (void)snprintf(expected, sizeof(expected), "process %ld ", (long)child);
+    assert_non_null(strstr(err.text, expected));
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, &status, 0);
+    assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_OK);
+    tn_lock_done(&lock);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    place_done(&place);
+}
+
+TEST(derived__is_found_by_source_and_converter_until_it_is_changed)
+{
+    struct place place = place_new();
+    struct tn_digest source;
+    char file[128];
+    char *kept = NULL, *found = NULL;
+    FILE *out;
+
+    assert_int_equal(tn_digest_of("m", 1, &source, NULL), TN_OK);
+    (void)snprintf(file, sizeof(file), "%s/new.onnx", place.root);
+    out = fopen(file, "w");
+    assert_non_null(out);
+    assert_true(fputs("onnx", out) >= 0 && fclose(out) == 0);
+    assert_int_equal(tn_derived_take(place.store, &source, "c 1.0", file, &kept, NULL), TN_OK);
+    assert_int_equal(tn_derived_find(place.store, &source, "c 1.0", &found, NULL), TN_OK);
+    assert_string_equal(kept, found);
+    free(found);
+    assert_int_equal(tn_derived_find(place.store, &source, "c 1.1", &found, NULL), TN_E_NOTFOUND);
+    assert_int_equal(chmod(kept, 0644), 0);
+    assert_int_equal(truncate(kept, 2), 0);
+    assert_int_equal(tn_derived_find(place.store, &source, "c 1.0", &found, NULL), TN_E_NOTFOUND);
+    free(kept);
+    place_done(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(put__can_be_found_by_its_key_and_read_back),
+        cmocka_unit_test(put__of_another_recipe_with_the_same_name_gets_digits_of_its_key),
+        cmocka_unit_test(put__of_two_plans_of_one_recipe_keeps_both_newest_first),
+        cmocka_unit_test(put_done__without_commit_leaves_nothing),
+        cmocka_unit_test(put_begin__sweeps_what_a_killed_process_left),
+        cmocka_unit_test(objects_each__finds_what_the_index_has_lost),
+        cmocka_unit_test(verify__notices_one_changed_byte_and_set_aside_keeps_the_file),
+        cmocka_unit_test(find__passes_over_a_record_that_speaks_of_another_plan),
+        cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
+        cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
+        cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),
+        cmocka_unit_test(lock__dies_with_its_holder_and_names_it_while_it_lives),
+        cmocka_unit_test(derived__is_found_by_source_and_converter_until_it_is_changed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
