@@ -511,11 +511,10 @@ static int take_onnx(struct tn_spec *spec, struct tn_error *err)
 {
     const char *base = tn_path_base(spec->path);
     size_t stem = strlen(base) - strlen(".onnx");
-    tn_auto(tn_fd_done) int fd = -1;
-    int rc = tn_file_open(spec->path, &fd, NULL, err);
+    struct stat st;
 
-    if (rc < 0)
-        return rc;
+    if (stat(spec->path, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "model '%s'", spec->path);
     if (!tn_text_copy_n(spec->name, sizeof(spec->name), base, stem) || !name_allowed(spec->name))
         return tn_fail(err, TN_E_INVALID,
                        "'%.160s': the file's name gives no model name of 1 to %zu characters",

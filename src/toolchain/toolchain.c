@@ -207,6 +207,7 @@ static void check_release(const struct tn_toolchain *toolchain, struct tn_build_
         return;
     tn_version_print(&result->version, is);
     tn_version_print(wanted, was);
+    (void)tn_text_copy(result->stage, sizeof(result->stage), "import");
     tn_hearing_fail(result, "toolchain-changed", "toolchain %s is now '%s', not %s", toolchain->id,
                     is, was);
 }
@@ -242,7 +243,7 @@ int tn_toolchain_build(const struct tn_build_request *request, struct tn_build_r
 {
     const struct tn_toolchain *toolchain = request->toolchain;
     tn_auto(tn_json_done) json_t *json = NULL;
-    char index[16] = "";
+    char index[16] = "", release[TN_VERSION_TEXT];
     struct tn_worker_run run = {
         .toolchain = toolchain,
         .output_path = request->output_path,
@@ -260,6 +261,8 @@ int tn_toolchain_build(const struct tn_build_request *request, struct tn_build_r
                          request->output_path, &json, err);
     if (rc < 0)
         return rc;
+    tn_version_print(&toolchain->builds.version, release);
+    tn_json_set_str(json, "release", release);
     tn_json_set(json, "shapes", shapes_to_json(request->shapes));
     tn_json_set(json, "options", options_to_json(request->options));
     run.request = json;
