@@ -241,6 +241,8 @@ TEST(check__never_says_that_a_cut_engine_loads)
         struct tn_buf whole = corpus_bytes(corpus(), names[i % TN_COUNT(names)], ".full");
         struct tn_device device;
 
+        if (whole.size == 0)
+            skip(); /* the corpus is not there */
         assert_true(whole.size > 600);
         assert_int_equal(tn_device_named(devices[i / TN_COUNT(names)], &device, NULL), 0);
         for (size_t size = 0; size <= 600; size++) {
