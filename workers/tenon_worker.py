@@ -62,7 +62,7 @@ DTYPES = {
 SEVERITIES = {"INTERNAL_ERROR": "F", "ERROR": "E", "WARNING": "W", "INFO": "I"}
 
 REQUEST_BYTES = 4 << 20
-LOG_TEXT = 8000          # characters of one log line
+LOG_TEXT = 4000          # characters of one log line
 LOG_LINES = 5000         # of all severities; the parent has its own limit in bytes
 PARSE_ERRORS = 20
 IO_TENSORS = 512
@@ -75,7 +75,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 class Failure(Exception):
     """An end with a stage and, where this file found the fault itself, a class (see own_classes in
-    toolchain.c). Without a class the parent looks for the library's own telling line."""
+    src/toolchain/hearing.c). Without a class the parent looks for the library's own telling line."""
 
     def __init__(self, stage, name, text):
         Exception.__init__(self, text)
@@ -144,7 +144,7 @@ class Job(object):
         self.request = request
         self.channel = channel
         self.progress = Progress()
-        self.stage = "import"
+        self.stage = "spawn"
         self.seconds = {}
         self.begun = time.monotonic()
         self.result = {"seconds": self.seconds, "returns": {}}
@@ -159,12 +159,16 @@ class Job(object):
                 return True
         return False
 
+    def enter(self, stage):
+        self.stage = stage
+        self.channel.send("stage", stage=stage)
+
     def fail(self, name, text):
         raise Failure(self.stage, name, text)
 
     def need(self, feature, what):
         if not self.has(feature):
-            self.fail("unsupported-option", "%s: %s %s has no such thing"
+            self.fail("option", "%s: %s %s has no such thing"
                       % (what, self.flavor, self.result.get("release")))
 
 
@@ -221,16 +225,32 @@ def read_request():
     return json.loads(data[:data.index(b"\n")].decode("utf-8"))
 
 
-def peak_rss_bytes():
-    """Of this program: ru_maxrss also counts what the process was before exec."""
+def status_bytes(key):
+    """VmHWM: the peak RSS of this program (ru_maxrss also counts what the process was before exec).
+    VmPeak: its largest address space."""
     with open("/proc/self/status") as file:
         for line in file:
-            if line.startswith("VmHWM:"):
+            if line.startswith(key + ":"):
                 return int(line.split()[1]) * 1024
-    return None
+    return 0
+
+
+def memory_is_short():
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return limit != resource.RLIM_INFINITY and status_bytes("VmPeak") > limit - limit // 8
 
 
 # --- TensorRT -------------------------------------------------------------------------------------
+
+def out_of_memory(text):
+    return "bad_alloc" in text or "Cannot allocate memory" in text or "failed to map segment" in text
+
+
+def memory_note():
+    """With too little address space the loader says that a library is not there."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return "" if limit == resource.RLIM_INFINITY else " (or it does not fit into the memory limit, %d bytes)" % limit
+
 
 def import_module(job):
     trouble = None
@@ -243,15 +263,18 @@ def import_module(job):
             if getattr(problem, "name", None) != name:
                 trouble = trouble or "%s: %s" % (name, problem)
     if job.trt is None and trouble:
-        job.fail("library-missing", trouble)
+        job.fail("memory-limit" if out_of_memory(trouble) else "library-missing", trouble + memory_note())
     if job.trt is None:
         job.fail("module-missing", "no module %s in %s" % (" or ".join(job.request.get("modules") or []), sys.prefix))
     release = str(getattr(job.trt, "__version__", ""))
     job.result["release"] = release
     job.version = tuple(int(part) for part in release.split(".") if part.isdigit())
-    job.result["rss_import_bytes"] = peak_rss_bytes()
+    job.result["rss_import_bytes"] = status_bytes("VmHWM")
     if not job.version:
         job.fail("module-missing", "%s has no version" % job.result["module"])
+    wanted = job.request.get("release")
+    if wanted and not (release + ".").startswith(wanted + "."):
+        job.fail("toolchain-changed", "%s here is %s, not %s" % (job.result["module"], release, wanted))
 
 
 def make_logger(job):
@@ -354,7 +377,7 @@ def parse_model(job, network, logger):
     if not parsed:
         job.fail(None, "the parser refused '%s'" % path)
     if network.num_outputs == 0:  # a file that is no ONNX at all can "parse"
-        job.fail("no-outputs", "'%s' holds no network: nothing in it has an output" % path)
+        job.fail("empty-model", "'%s' holds no network: nothing in it has an output" % path)
     return parser  # holds weights that the network refers to
 
 
@@ -380,7 +403,7 @@ def add_profile(job, builder, config, inputs):
     shapes = job.request.get("shapes") or []
     for shape in shapes:
         if shape["input"] not in inputs:
-            job.fail("unknown-input", "the model has no input '%s'; it has %s"
+            job.fail("bad-profile", "the model has no input '%s'; it has %s"
                      % (shape["input"], ", ".join("'%s'" % name for name in sorted(inputs))))
     if not shapes:
         return
@@ -391,18 +414,18 @@ def add_profile(job, builder, config, inputs):
         try:
             profile.set_shape(shape["input"], shape["min"], shape["opt"], shape["max"])
         except (RuntimeError, ValueError, TypeError) as problem:
-            job.fail("invalid-profile", "input '%s': %s" % (shape["input"], problem))
+            job.fail("bad-profile", "input '%s': %s" % (shape["input"], problem))
     index = config.add_optimization_profile(profile)
     job.result["returns"]["add_optimization_profile"] = index
     if index < 0:
-        job.fail("invalid-profile", None)
+        job.fail("bad-profile", None)
 
 
 def flag_named(job, name):
     for alias in FLAG_ALIASES.get(name, (name,)):
         if alias in job.trt.BuilderFlag.__members__:
             return job.trt.BuilderFlag.__members__[alias]
-    return job.fail("unknown-flag", "%s %s has no builder flag %s; it has %s"
+    return job.fail("option", "%s %s has no builder flag %s; it has %s"
                     % (job.flavor, job.result["release"], name, ", ".join(sorted(job.trt.BuilderFlag.__members__))))
 
 
@@ -463,7 +486,7 @@ def set_hardware_level(job, config, name):
     job.need("hardware compatibility", "hardware compatibility")
     levels = job.trt.HardwareCompatibilityLevel.__members__
     if name not in levels:
-        job.fail("unsupported-option", "%s %s has no hardware compatibility level %s"
+        job.fail("option", "%s %s has no hardware compatibility level %s"
                  % (job.flavor, job.result["release"], name))
     config.hardware_compatibility_level = levels[name]
 
@@ -522,9 +545,9 @@ OPTIONS = (
 def configure(job, builder, network, inputs):
     options = job.request["options"]
     config = builder.create_builder_config()
-    job.stage = "profile"
+    job.enter("profile")
     add_profile(job, builder, config, inputs)
-    job.stage = "config"
+    job.enter("config")
     set_precision(job, config, network)
     for name in options.get("flags") or []:
         config.set_flag(flag_named(job, name))
@@ -554,24 +577,25 @@ class Timer(object):
 
 
 def build(job):
+    job.enter("import")
     with Timer(job, "import"):
         import_module(job)
         logger = make_logger(job)
         load_plugins(job, logger)
         builder = job.trt.Builder(logger)
-    job.stage = "parse"
+    job.enter("parse")
     with Timer(job, "parse"):
         network = builder.create_network(network_flags(job))
         parser = parse_model(job, network, logger)
         inputs = describe(job, network)
     config = configure(job, builder, network, inputs)
-    job.stage = "build"
+    job.enter("build")
     with Timer(job, "build"):
         plan = builder.build_serialized_network(network, config)
     del parser
     if plan is None:
         job.fail(None, "the builder gave no plan")
-    job.stage = "write"
+    job.enter("write")
     with Timer(job, "write"):
         write_output(job, memoryview(plan))
 
@@ -626,38 +650,39 @@ CONVERTERS = {"fp16": convert_fp16}
 
 
 def convert(job):
-    job.stage = "import"
+    job.enter("import")
     with Timer(job, "import"):
         try:
             import onnx
         except ImportError as problem:
             job.fail("converter-missing", str(problem))
-    job.stage = "parse"
+    job.enter("parse")
     with Timer(job, "parse"):
         try:
             model = onnx.load(job.request["model"])
         except OSError as problem:
             job.fail("model-missing", "'%s': %s" % (job.request["model"], problem.strerror or problem))
-    job.stage = "convert"
+        except MemoryError:
+            raise
+        except Exception as problem:  # protobuf's own, of a package that may move
+            job.fail("not-onnx", "'%s': %s" % (job.request["model"], problem))
+    job.enter("convert")
     job.progress.begin("Converting to " + job.request["precision"], None)
     with Timer(job, "build"):
         data = CONVERTERS[job.request["precision"]](job, model).SerializeToString()
-    job.stage = "write"
+    job.enter("write")
     with Timer(job, "write"):
         write_output(job, memoryview(data))
 
 
 def probe(job):
+    job.enter("import")
     with Timer(job, "import"):
         import_module(job)
     job.result["python"] = "%d.%d.%d" % sys.version_info[:3]
 
 
 OPS = {"build": build, "convert": convert, "probe": probe}
-
-
-def out_of_memory(text):
-    return "bad_alloc" in text or "Cannot allocate memory" in text
 
 
 def run(job):
@@ -673,9 +698,12 @@ def run(job):
     except Exception as problem:
         text = "%s: %s" % (type(problem).__name__, str(problem)[:2000])
         job.result.update(ok=False, stage=job.stage, text=text)
-        job.result["class"] = "memory-limit" if out_of_memory(text) else "exception"
+        job.result["class"] = "memory-limit" if out_of_memory(text) else \
+            "conversion" if job.stage == "convert" else "exception"
+    if not job.result["ok"]:
+        job.result["memory_short"] = memory_is_short()
     job.seconds["total"] = round(time.monotonic() - job.begun, 6)
-    job.result["rss_bytes"] = peak_rss_bytes()
+    job.result["rss_bytes"] = status_bytes("VmHWM")
 
 
 def main():
@@ -685,6 +713,7 @@ def main():
     network = restrain(request)
     job = Job(request, channel)
     job.result["network"] = network
+    threading.stack_size(256 << 10)  # address space may be scarce
     watcher = threading.Thread(target=watch, args=(job,))
     watcher.daemon = True
     watcher.start()

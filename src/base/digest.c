@@ -56,7 +56,8 @@ static void free_piece(unsigned char **piece)
 int tn_digest_fd(int fd, struct tn_digest *ret_digest, int64_t *ret_bytes, struct tn_error *err)
 {
     tn_auto(tn_hash_done) struct tn_hash hash = { 0 };
-    tn_auto(free_piece) unsigned char *piece = malloc(PIECE_BYTES);
+    /* of a whole page: the kernel copies half as fast to an address off its 64-byte lines */
+    tn_auto(free_piece) unsigned char *piece = aligned_alloc(4096, PIECE_BYTES);
     int64_t at = 0;
     int rc;
 

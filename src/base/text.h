@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Copies what fits, whole characters of UTF-8, and always ends with a NUL. @return whether all of it fitted */
+/** Copies what fits, whole characters of UTF-8, and always ends with a NUL. @return whether all of
+ * it fitted */
 bool tn_text_copy(char *ret_text, size_t size, const char *text);
 
 /** Like tn_text_copy() for `length` bytes that need not end with a NUL. */

@@ -271,6 +271,8 @@ static void add_where(struct tn_buf *text, const struct tn_record *record)
         if (json_is_string(item))
             tn_buf_addf(text, "%s%s", i ? ", " : "compute capability ", json_string_value(item));
     }
+    if (tn_json_bool(record->facts, "later_compute_capabilities", false))
+        tn_buf_adds(text, " and later");
     if (text->size == 0)
         tn_buf_addf(text, "device class %s", record->recipe.value[TN_RECIPE_CLASS]);
     tn_buf_addf(text, " (%s)", record->recipe.value[TN_RECIPE_PLATFORM]);

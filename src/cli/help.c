@@ -1,6 +1,7 @@
 #include "cli/help.h"
 
 #include "cli/commands.h"
+#include "recipe/spec.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static void print_option(FILE *out, const struct tn_option *option)
 
     (void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", option->letter ? "-" : " ",
                    option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
-                   option->name, option->value ? " " : "",
+                   option->name, option->arg != TN_ARG_NONE ? " " : "",
                    option->value                  ? option->value
                    : option->arg == TN_ARG_CHOICE ? option->choices
                                                   : "");
@@ -65,15 +66,14 @@ static void document_man(FILE *out);
 static void document_markdown(FILE *out);
 static void document_errors(FILE *out);
 static void document_bash(FILE *out);
+static void document_model_yaml(FILE *out);
 
 static const struct {
     const char *kind;
     void (*write)(FILE *out);
 } documents[] = {
-    { "man", document_man },
-    { "markdown", document_markdown },
-    { "errors", document_errors },
-    { "bash", document_bash },
+    { "man", document_man },   { "markdown", document_markdown },     { "errors", document_errors },
+    { "bash", document_bash }, { "model-yaml", document_model_yaml },
 };
 
 int tn_help_document(FILE *out, const char *kind)
@@ -224,6 +224,32 @@ static void document_errors(FILE *out)
     (void)fprintf(out, "| `%s` | %d | %d | %s |\n", #name, code, status, meaning);
     TN_ERRORS(X)
 #undef X
+}
+
+static void document_model_yaml(FILE *out)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1 << 16);
+
+    tn_buf_adds(
+        &text,
+        "# model.yaml\n\nCut from the table of its keys (`src/recipe/spec.c`) by `tenon --document "
+        "model-yaml`; do not edit.\n\n"
+        "A spec says which ONNX files a model has, for which shapes and options its engines are "
+        "built, and what policy\n"
+        "holds. `tenon get model.yaml` reads it. A plain ONNX file is a spec of one variant.\n\n"
+        "```yaml\n"
+        "name: yolov5s\n"
+        "variants:\n  fp32: yolov5s.onnx\n  int8: yolov5s-qdq.onnx\n"
+        "shapes:\n  images: { min: 1x3x640x640, opt: 4x3x640x640, max: 8x3x640x640 }\n"
+        "options:\n  workspace: 2GiB\n"
+        "policy:\n  precision: [int8, fp16, fp32]\n"
+        "```\n\n"
+        "An unknown key, a value of another type, a key that stands twice, an anchor, an alias, a "
+        "tag and a second document\n"
+        "are refused with line and column. `*` stands for any key, `[]` for each item of a list. A "
+        "required key must be\nthere when the map around it is.\n\n");
+    tn_yaml_document(&text, tn_spec_rows);
+    (void)fputs(tn_buf_text(&text), out);
 }
 
 static void bash_words(FILE *out, const struct tn_option *options)

@@ -7,7 +7,11 @@
  *
  * Two values that both look like versions compare as versions by the parts that the shorter gives;
  * else both numbers as numbers; else as text without case. A comparison with a missing attribute is
- * false. Aliases: cc trt rtx gpu jetpack driver.
+ * false; so `not (rtx >= 1.7)` is true without one. A value with spaces stands in quotes; == is =.
+ * Aliases: cc = gpu.compute_capability, trt = runtime.trt, rtx = runtime.rtx, gpu = gpu.product
+ * (the short name, "h200"), jetpack = jetson.jetpack, driver = driver.
+ *
+ * Limits: 4096 bytes, 512 terms, 32 levels, 128 bytes per name or value.
  */
 #ifndef TN_DEVICE_FILTER_H
 #define TN_DEVICE_FILTER_H
@@ -28,9 +32,17 @@ void tn_filter_explain(const struct tn_filter *filter, tn_attribute_fn attribute
                        struct tn_buf *text);
 void tn_filter_free(struct tn_filter *filter);
 
+/** A tn_attribute_fn over a flat JSON object of strings and numbers; `user` is a struct
+ * tn_flat_attributes. */
+struct tn_flat_attributes {
+    const json_t *json; /* borrowed */
+    char number[32];
+};
+const char *tn_flat_attribute(const char *name, void *user);
+
 /** Flattened attributes of a fingerprint, dots between names, no paths: "gpu.sm_count",
- * "gpu1.name", "runtime.trt", "driver", "jetson.jetpack". A JSON object of strings and numbers, new
- * reference. */
+ * "gpu1.name", "runtime.trt", "driver", "jetson.jetpack". What is not known has none. A JSON object
+ * of strings and numbers, new reference. */
 json_t *tn_device_attributes(const struct tn_device *device);
 
 #endif

@@ -77,19 +77,25 @@ struct stamping {
 };
 
 /* The path itself is part of the text: another place with the same file is another fact. */
-static void add_stat(const struct stamping *stamping, const char *path)
+static void add_stamp(struct tn_buf *text, const char *path, const struct tn_stamp *stamp)
+{
+    tn_buf_addf(text, "%s %llu:%llu %lld %lld %lld\n", path, (unsigned long long)stamp->device,
+                (unsigned long long)stamp->inode, (long long)stamp->size, (long long)stamp->mtime,
+                (long long)stamp->ctime);
+}
+
+static bool add_stat(const struct stamping *stamping, const char *path)
 {
     struct tn_stamp stamp;
     struct stat st;
 
     if (!tn_setup_stat(stamping->setup, path, &st)) {
         tn_buf_addf(stamping->text, "%s -\n", path);
-        return;
+        return false;
     }
     stamp = tn_stamp_of(&st);
-    tn_buf_addf(stamping->text, "%s %llu:%llu %lld %lld %lld\n", path,
-                (unsigned long long)stamp.device, (unsigned long long)stamp.inode,
-                (long long)stamp.size, (long long)stamp.mtime, (long long)stamp.ctime);
+    add_stamp(stamping->text, path, &stamp);
+    return true;
 }
 
 static void add_line(const struct stamping *stamping, const char *path)
@@ -117,13 +123,15 @@ static void add_mig(const struct stamping *stamping)
 
 static void add_folder(const char *path, void *user)
 {
-    add_stat(user, path);
+    (void)add_stat(user, path);
 }
 
 static void add_python(const struct tn_python *python, void *user)
 {
+    const struct stamping *stamping = user;
+
     for (int i = 0; i < python->site_count; i++)
-        add_stat(user, python->site[i]);
+        add_stamp(stamping->text, python->site[i], &python->site_stamp[i]);
 }
 
 /* The interpreters that a toolchains.yaml names, found as words: its meaning does not matter here,
@@ -145,13 +153,14 @@ static void add_named_pythons(const struct stamping *stamping, const char *yaml)
 
 static void add_toolchain_file(const char *path, bool asked, void *user)
 {
-    tn_auto(tn_buf_done) struct tn_buf yaml = TN_BUF(1 << 20);
     const struct stamping *stamping = user;
+    char yaml[16384];
 
     (void)asked;
-    add_stat(stamping, path);
-    if (tn_setup_read(stamping->setup, path, &yaml))
-        add_named_pythons(stamping, tn_buf_text(&yaml));
+    if (!add_stat(stamping, path))
+        return;
+    if (tn_setup_head(stamping->setup, path, yaml, sizeof(yaml)))
+        add_named_pythons(stamping, yaml);
 }
 
 static void add_environment(const struct stamping *stamping)
@@ -190,7 +199,7 @@ void tn_device_stamp_with(const struct tn_probe_setup *setup, struct tn_buf *tex
     add_line(&stamping, "/sys/module/nvidia/version");
     add_mig(&stamping);
     for (size_t i = 0; i < TN_COUNT(watched); i++)
-        add_stat(&stamping, watched[i]);
+        (void)add_stat(&stamping, watched[i]);
     tn_split_path(tn_setup_env(setup, "LD_LIBRARY_PATH"), add_folder, &stamping);
     tn_toolchain_files(setup, NULL, add_toolchain_file, &stamping);
     tn_python_each(setup, add_python, &stamping);

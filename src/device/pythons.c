@@ -64,6 +64,8 @@ static int minor_of_folders(const struct tn_probe_setup *setup, const char *pref
     char path[TN_SCAN_PATH];
     struct stat st;
 
+    if (!tn_format_path(path, "%s/lib", prefix) || !tn_setup_stat(setup, path, &st))
+        return -1; /* a shim such as pyenv's */
     for (int minor = NEWEST_MINOR; minor >= OLDEST_MINOR; minor--)
         if (tn_format_path(path, "%s/lib/python3.%d", prefix, minor) &&
             tn_setup_stat(setup, path, &st))
@@ -114,14 +116,14 @@ static void take_config_line(struct venv *venv, const char *line)
 
 static struct venv read_venv(const struct tn_probe_setup *setup, const char *prefix)
 {
-    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(16384);
     struct venv venv = { .minor = -1 };
-    char path[TN_SCAN_PATH];
+    char path[TN_SCAN_PATH], text[4096];
 
-    if (!tn_format_path(path, "%s/pyvenv.cfg", prefix) || !tn_setup_read(setup, path, &text))
+    if (!tn_format_path(path, "%s/pyvenv.cfg", prefix) ||
+        !tn_setup_head(setup, path, text, sizeof(text)))
         return venv;
     venv.is = true;
-    for (const char *line = tn_buf_text(&text); line; line = strchr(line, '\n')) {
+    for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         take_config_line(&venv, line);
     }
@@ -136,7 +138,8 @@ static void add_site(const struct tn_probe_setup *setup, struct tn_python *pytho
 {
     char version[16] = "";
     char *site = python->site[python->site_count];
-    struct stat st, other;
+    struct tn_stamp stamp;
+    struct stat st;
 
     if (minor >= 0)
         (void)snprintf(version, sizeof(version), ".%d", minor);
@@ -144,10 +147,12 @@ static void add_site(const struct tn_probe_setup *setup, struct tn_python *pytho
         !tn_format_path(site, "%s/%s/python3%s/%s", prefix, lib, version, leaf) ||
         !tn_setup_stat(setup, site, &st) || !S_ISDIR(st.st_mode))
         return;
-    for (int i = 0; i < python->site_count; i++)
-        if (tn_setup_stat(setup, python->site[i], &other) && other.st_ino == st.st_ino &&
-            other.st_dev == st.st_dev)
+    stamp = tn_stamp_of(&st);
+    for (int i = 0; i < python->site_count; i++) /* lib64 is often a link to lib */
+        if (python->site_stamp[i].device == stamp.device &&
+            python->site_stamp[i].inode == stamp.inode)
             return;
+    python->site_stamp[python->site_count] = stamp;
     python->site_count++;
 }
 

@@ -53,7 +53,7 @@ bool tn_setup_stat(const struct tn_probe_setup *setup, const char *path, struct 
     return tn_setup_path(setup, path, full) && stat(full, ret_stat) == 0;
 }
 
-bool tn_setup_line(const struct tn_probe_setup *setup, const char *path, char *ret_text,
+bool tn_setup_head(const struct tn_probe_setup *setup, const char *path, char *ret_text,
                    size_t size)
 {
     char full[TN_SCAN_PATH];
@@ -67,6 +67,14 @@ bool tn_setup_line(const struct tn_probe_setup *setup, const char *path, char *r
     if (got < 0)
         return false;
     ret_text[got] = '\0';
+    return true;
+}
+
+bool tn_setup_line(const struct tn_probe_setup *setup, const char *path, char *ret_text,
+                   size_t size)
+{
+    if (!tn_setup_head(setup, path, ret_text, size))
+        return false;
     ret_text[strcspn(ret_text, "\r\n")] = '\0';
     return true;
 }

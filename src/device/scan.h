@@ -6,6 +6,7 @@
 #ifndef TN_DEVICE_SCAN_H
 #define TN_DEVICE_SCAN_H
 
+#include "base/file.h"
 #include "device/cuda.h"
 #include "device/device.h"
 
@@ -34,6 +35,7 @@ struct tn_python {
     char program[TN_SCAN_PATH];
     char prefix[TN_SCAN_PATH];
     char site[TN_SCAN_SITES_MAX][TN_SCAN_PATH];
+    struct tn_stamp site_stamp[TN_SCAN_SITES_MAX];
     int site_count;
     const char *id; /* its name in toolchains.yaml; NULL */
 };
@@ -63,7 +65,11 @@ bool tn_setup_path(const struct tn_probe_setup *setup, const char *path,
 /** stat() of a machine path. */
 bool tn_setup_stat(const struct tn_probe_setup *setup, const char *path, struct stat *ret_stat);
 
-/** The first bytes of a small file as text without its end of line; false when unreadable. */
+/** The first bytes of a file as text; false when unreadable. Three system calls. */
+bool tn_setup_head(const struct tn_probe_setup *setup, const char *path, char *ret_text,
+                   size_t size);
+
+/** The same, up to the end of the first line. */
 bool tn_setup_line(const struct tn_probe_setup *setup, const char *path, char *ret_text,
                    size_t size);
 

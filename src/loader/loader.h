@@ -62,9 +62,9 @@ struct tn_get_result {
     size_t rung_count;
     const char *source; /* "store", "built", "waited"; NULL = none */
     enum tn_level level, wanted_level;
-    char runtime[TN_RUNTIME_TEXT];     /* "rtx1.7.1.116" */
-    char gpu[96];         /* name of the GPU it is for; "" = none was asked for */
-    double seconds;       /* of the whole call */
+    char runtime[TN_RUNTIME_TEXT]; /* "rtx1.7.1.116" */
+    char gpu[96];                  /* name of the GPU it is for; "" = none was asked for */
+    double seconds;                /* of the whole call */
     double build_seconds; /* of the build, when there was one; else of the build that made the
                              engine */
     char derived_by[160]; /* converter, "" = the file itself */

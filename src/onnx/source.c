@@ -15,7 +15,8 @@ int tn_source_open(struct tn_source *source, const char *path, struct tn_error *
     rc = tn_file_open(path, &source->fd, &st, err);
     if (rc == TN_OK)
         rc = tn_hash_begin(&source->hash, err);
-    if (rc == TN_OK && !(source->buffer = malloc(BUFFER_BYTES)))
+    /* of a whole page: the kernel copies half as fast to an address off its 64-byte lines */
+    if (rc == TN_OK && !(source->buffer = aligned_alloc(4096, BUFFER_BYTES)))
         rc = tn_fail(err, TN_E_NOMEM, "read '%s'", path);
     if (rc < 0) {
         tn_source_close(source);

@@ -57,7 +57,8 @@ static struct extent propose_axis(const struct tn_model_io *input, int axis)
     for (size_t i = 0; i < TN_COUNT(axis_words); i++)
         if (contains_word(name, axis_words[i].word))
             return axis_words[i].extent;
-    if (axis == 0)
+    /* the state of a recurrent network is LAYERSxBATCHxWIDTH */
+    if (axis == 0 || (axis == 1 && input->io.dims.count == 3 && input->io.dims.dim[0] > 1))
         return batch_extent;
     if (strcasecmp(name, "h") == 0 || strcasecmp(name, "w") == 0 ||
         is_image_axis(&input->io.dims, axis))

@@ -104,9 +104,10 @@ static int check_plan_file(const struct tn_store *store, const struct tn_entry *
     return tn_store_trusts(store, entry->store, ret_stat, entry->path, err);
 }
 
-/* Reads the object folder `below` of store `at`; `digest` is what its place says it is. */
-static int read_object(const struct tn_store *store, size_t at, const struct tn_digest *digest,
-                       struct tn_entry *ret_entry, struct tn_error *err)
+/* Reads one record of the object `digest` of store `at`. Different recipes may give the same bytes:
+ * the first one's record is record.json, the others' are record-<key>.json. */
+static int read_record(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                       const char *record_name, struct tn_entry *ret_entry, struct tn_error *err)
 {
     struct tn_entry entry = { .store = at };
     char below[96];
@@ -116,7 +117,7 @@ static int read_object(const struct tn_store *store, size_t at, const struct tn_
     int rc;
 
     object_folder(digest, below);
-    record_path = tn_store_path(store, at, "%s/record.json", below);
+    record_path = tn_store_path(store, at, "%s/%s", below, record_name);
     if (!record_path)
         return tn_fail(err, TN_E_NOMEM, "read an engine's record");
     if (snprintf(entry.path, sizeof(entry.path), "%s/%s/plan", tn_store_root(store, at), below) >=
@@ -144,6 +145,33 @@ static int read_object(const struct tn_store *store, size_t at, const struct tn_
     read_level(store, &entry);
     *ret_entry = entry;
     return TN_OK;
+}
+
+static void record_name_of(const struct tn_digest *key, char ret_name[96])
+{
+    char hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(key, hex);
+    (void)snprintf(ret_name, 96, "record-%s.json", hex);
+}
+
+/* The object `digest` as the engine of recipe `key`. */
+static int read_object(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                       const struct tn_digest *key, struct tn_entry *ret_entry,
+                       struct tn_error *err)
+{
+    struct tn_entry entry;
+    char name[96];
+    int rc = read_record(store, at, digest, "record.json", &entry, err);
+
+    if (rc == TN_OK && !tn_digest_equal(&entry.record.key, key)) {
+        tn_entry_done(&entry);
+        record_name_of(key, name);
+        rc = read_record(store, at, digest, name, &entry, err);
+    }
+    if (rc == TN_OK)
+        *ret_entry = entry;
+    return rc;
 }
 
 /* ---- lists ---- */
@@ -212,11 +240,7 @@ static int find_in_place(const struct tn_store *store, size_t at, const struct t
             tn_digest_parse(json_string_value(item), &digest, NULL) != TN_OK ||
             has_digest(entries, &digest))
             continue;
-        rc = read_object(store, at, &digest, &entry, &why);
-        if (rc == TN_OK && !tn_digest_equal(&entry.record.key, key)) {
-            tn_entry_done(&entry);
-            continue;
-        }
+        rc = read_object(store, at, &digest, key, &entry, &why);
         if (rc == TN_OK)
             rc = append(entries, &entry, err);
         else if (passed && rc != TN_E_NOTFOUND)
@@ -259,25 +283,36 @@ static bool is_hex(const char *text, size_t length)
     return strlen(text) == length && strspn(text, "0123456789abcdef") == length;
 }
 
-static void walk_object(struct walk *walk, const char *high, const char *low)
+static void walk_record(struct walk *walk, const char *folder, const struct tn_digest *digest,
+                        const char *record_name)
 {
-    char hex[TN_DIGEST_HEX + 8];
-    struct tn_digest digest;
     struct tn_entry entry;
     struct tn_error why = { 0 };
 
-    (void)snprintf(hex, sizeof(hex), "%.2s%.62s", high, low);
-    if (tn_digest_parse(hex, &digest, NULL) != TN_OK)
-        return;
-    if (read_object(walk->store, walk->at, &digest, &entry, &why) == TN_OK) {
+    if (read_record(walk->store, walk->at, digest, record_name, &entry, &why) == TN_OK) {
         walk->stopped = !walk->each(&entry, walk->user);
         tn_entry_done(&entry);
     } else if (walk->passed) {
-        tn_auto(tn_path_free) char *path =
-            tn_store_path(walk->store, walk->at, "objects/sha256/%s/%s", high, low);
-
-        walk->passed(path ? path : hex, &why, walk->user);
+        walk->passed(folder, &why, walk->user);
     }
+}
+
+static void walk_object(struct walk *walk, const char *high, const char *low)
+{
+    char hex[TN_DIGEST_HEX + 8];
+    tn_auto(tn_path_free) char *folder =
+        tn_store_path(walk->store, walk->at, "objects/sha256/%s/%s", high, low);
+    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    struct tn_digest digest;
+
+    (void)snprintf(hex, sizeof(hex), "%.2s%.62s", high, low);
+    if (!dir || tn_digest_parse(hex, &digest, NULL) != TN_OK)
+        return;
+    walk_record(walk, folder, &digest, "record.json");
+    while (!walk->stopped && (entry = readdir(dir)) != NULL)
+        if (tn_text_starts(entry->d_name, "record-") && tn_text_ends(entry->d_name, ".json"))
+            walk_record(walk, folder, &digest, entry->d_name);
 }
 
 static void walk_high(struct walk *walk, const char *high)
@@ -361,22 +396,11 @@ int tn_objects_by_name(const struct tn_store *store, const char *text, struct tn
 
 /* ---- wholeness and use ---- */
 
-static json_t *stamp_to_json(const struct tn_stamp *stamp)
-{
-    return json_pack("{sI sI sI sI sI}", "device", (json_int_t)stamp->device, "inode",
-                     (json_int_t)stamp->inode, "size", (json_int_t)stamp->size, "mtime",
-                     (json_int_t)stamp->mtime, "ctime", (json_int_t)stamp->ctime);
-}
-
 static bool stamp_matches(const json_t *json, const struct tn_stamp *stamp)
 {
-    struct tn_stamp kept = { .device = (uint64_t)tn_json_int(json, "device", 0),
-                             .inode = (uint64_t)tn_json_int(json, "inode", 0),
-                             .size = tn_json_int(json, "size", -1),
-                             .mtime = tn_json_int(json, "mtime", 0),
-                             .ctime = tn_json_int(json, "ctime", 0) };
+    struct tn_stamp kept;
 
-    return tn_stamp_equal(&kept, stamp);
+    return tn_stamp_from_json(json, &kept) && tn_stamp_equal(&kept, stamp);
 }
 
 static int hash_plan(const struct tn_entry *entry, struct tn_stamp *ret_stamp, struct tn_error *err)
@@ -439,7 +463,7 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
     if (rc < 0)
         return rc;
     if (tn_stamp_settled(&stamp, tn_clock_wall())) {
-        changes = json_pack("{so}", "stamp", stamp_to_json(&stamp));
+        changes = json_pack("{so}", "stamp", tn_stamp_to_json(&stamp));
         update_note(store, &entry->record.digest, changes);
     }
     return TN_OK;
@@ -556,27 +580,73 @@ static int seal_plan(struct tn_put *put, struct tn_record *record, struct tn_err
     return tn_digest_fd(fd, &record->digest, &record->plan_bytes, err);
 }
 
+static int record_text(const struct tn_record *record, char **ret_text, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = tn_record_to_json(record);
+
+    *ret_text = json ? json_dumps(json, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+    return *ret_text ? TN_OK : tn_fail(err, TN_E_NOMEM, "record of the engine");
+}
+
 static int write_record(const struct tn_put *put, const struct tn_record *record,
                         struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = tn_record_to_json(record);
-    tn_auto(free_text) char *text = json ? json_dumps(json, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+    tn_auto(free_text) char *text = NULL;
+    int rc = record_text(record, &text, err);
 
-    if (!text)
-        return tn_fail(err, TN_E_NOMEM, "record of the engine");
-    return tn_file_replace(put->folder, "record.json", text, strlen(text), 0444, err);
+    return rc < 0 ? rc : tn_file_replace(put->folder, "record.json", text, strlen(text), 0444, err);
 }
 
-/* One rename makes the object appear. The lock file goes with it and is removed after. */
-static int publish(struct tn_put *put, const struct tn_digest *digest, struct tn_error *err)
+/* The bytes are there already, by an earlier build: this recipe's record is laid beside them. */
+static int publish_beside(const struct tn_put *put, const struct tn_record *record,
+                          const char *final, struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry there = { 0 };
+    tn_auto(free_text) char *text = NULL;
+    char name[96];
+    int rc = read_record(put->store, 0, &record->digest, "record.json", &there, err);
+
+    if (rc == TN_OK)
+        rc = tn_object_verify(put->store, &there, true, err);
+    if (rc < 0 || tn_digest_equal(&there.record.key, &record->key))
+        return rc;
+    rc = record_text(record, &text, err);
+    record_name_of(&record->key, name);
+    return rc < 0 ? rc : tn_file_replace(final, name, text, strlen(text), 0444, err);
+}
+
+/* Makes room for a good object where a broken one stands. */
+static int move_broken_aside(const struct tn_put *put, const char *final, const char *why,
+                             struct tn_error *err)
+{
+    char name[128];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *to = NULL;
+    int rc = tn_store_folder(put->store, "aside", &folder, err);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "%.62s-%llx", tn_path_base(final),
+                   (unsigned long long)tn_clock_wall());
+    to = tn_path_join(folder, name);
+    if (!to)
+        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", final);
+    if (rename(final, to) < 0)
+        return tn_fail_os(err, TN_E_IO, "set '%s' aside (%s)", final, why);
+    return TN_OK;
+}
+
+/* One rename makes the object appear. The lock file must not go with it. */
+static int publish(struct tn_put *put, const struct tn_record *record, struct tn_error *err)
 {
     char below[96], parent_below[96];
     tn_auto(tn_path_free) char *parent = NULL;
     tn_auto(tn_path_free) char *final = NULL;
     tn_auto(tn_path_free) char *lock = tn_path_join(put->folder, "lock");
+    struct tn_error why = { 0 };
     int rc;
 
-    object_folder(digest, below);
+    object_folder(&record->digest, below);
     (void)snprintf(parent_below, sizeof(parent_below), "%.*s", (int)(strrchr(below, '/') - below),
                    below);
     rc = tn_store_folder(put->store, parent_below, &parent, err);
@@ -588,8 +658,17 @@ static int publish(struct tn_put *put, const struct tn_digest *digest, struct tn
     (void)unlink(lock);
     if (chmod(put->folder, 0755) < 0)
         return tn_fail_os(err, TN_E_IO, "chmod '%s'", put->folder);
-    if (rename(put->folder, final) < 0 && errno != ENOTEMPTY && errno != EEXIST)
-        return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+    if (rename(put->folder, final) < 0) {
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+        if (publish_beside(put, record, final, &why) == TN_OK)
+            return TN_OK;
+        rc = move_broken_aside(put, final, why.text, err);
+        if (rc < 0)
+            return rc;
+        if (rename(put->folder, final) < 0)
+            return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+    }
     return tn_dir_sync(parent, err);
 }
 
@@ -714,9 +793,10 @@ static void settle_name(const struct tn_store *store, struct tn_record *record)
     target[length] = '\0';
     if (sscanf(target, "../objects/sha256/%2[0-9a-f]/%62[0-9a-f]/plan", hex, hex + 2) != 2 ||
         tn_digest_parse(hex, &digest, NULL) != TN_OK ||
-        read_object(store, 0, &digest, &other, NULL) != TN_OK)
+        read_record(store, 0, &digest, "record.json", &other, NULL) != TN_OK)
         return;
-    same = tn_digest_equal(&other.record.key, &record->key);
+    same = tn_digest_equal(&other.record.key, &record->key) ||
+           strcmp(other.record.name, record->name) != 0;
     tn_entry_done(&other);
     if (same || strlen(record->name) + 10 > sizeof(record->name))
         return;
@@ -735,13 +815,13 @@ int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry 
     settle_name(put->store, record);
     rc = write_record(put, record, err);
     if (rc == TN_OK)
-        rc = publish(put, &record->digest, err);
+        rc = publish(put, record, err);
     if (rc == TN_OK)
         rc = update_index(put->store, &record->key, &record->digest, true, err);
     if (rc == TN_OK)
         rc = link_name(put->store, record, err);
     if (rc == TN_OK)
-        rc = read_object(put->store, 0, &record->digest, ret_entry, err);
+        rc = read_object(put->store, 0, &record->digest, &record->key, ret_entry, err);
     return rc < 0 ? tn_while(err, rc, "put the engine into the store") : rc;
 }
 

@@ -3,6 +3,7 @@
  *
  *   objects/sha256/ab/<rest>/plan         read-only, named by content
  *                           /record.json  recipe, facts, how it was built; written once
+ *                           /record-<recipe key>.json  of further recipes that gave the same bytes
  *   records/<recipe key>.json             index: key -> digests; rebuilt from objects
  *   derived/                              ONNX variants made by converters, by content
  *   engines/<name>.engine                 relative links for people and scripts

@@ -791,6 +791,10 @@ TEST(complete__other_open_axes_end_in_a_ready_line)
     usage(&f, NULL,
           "det.onnx has open axes: ids batchxsequence_length, scale ?x?x?x3; give a range, such "
           "as --shapes ids=1x1:1x128:2x512,scale=1x320x320x3:1x640x640x3:2x960x960x3");
+    f.io[1].io.dims = dims("2x-1x128");
+    usage(&f, "ids=1x1",
+          "det.onnx has open axes: scale 2x?x128; give a range, such as --shapes "
+          "ids=1x1,scale=2x1x128:2x1x128:2x2x128");
     f.io[1].io.dims = dims("1x2");
     usage(&f, "scale=1x2",
           "det.onnx has open axes: ids batchxsequence_length; give a range, such as --shapes "

@@ -1,0 +1,288 @@
+#include "toolchain/worker.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char worker_name[] = "tenon_worker.py";
+
+/* From the folder of the program or library: bin/, lib/ and lib/TRIPLET/ of an installation, build/
+ * and build/tests/ of the source tree. */
+static const char *const beside[] = {
+    "../libexec/tenon",
+    "../../libexec/tenon",
+    "../workers",
+    "../../workers",
+};
+
+static const tn_nsec time_default = 2 * 3600 * TN_NSEC_PER_S;
+static const int64_t disk_default = INT64_C(64) << 30;
+/* An address space is not memory: a build takes about three times its RSS (facts of
+ * toolchains.md §5). */
+static const int64_t memory_least = INT64_C(4) << 30;
+static const int64_t memory_most = INT64_C(1) << 40;
+static const int64_t output_most = INT64_C(32) << 20; /* the worker cuts its log lines itself */
+
+/* --- finding the worker -----------------------------------------------------------------------*/
+
+static int trust(const char *path, struct tn_error *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "look at '%s'", path);
+    return tn_file_trusted(&st, path, err);
+}
+
+/* A file is as good as its folder: who may write there may replace it. */
+static int trust_with_folder(const char *path, struct tn_error *err)
+{
+    char folder[PATH_MAX];
+    size_t length = (size_t)(tn_path_base(path) - path);
+    int rc = trust(path, err);
+
+    if (rc < 0)
+        return rc;
+    if (length == 0)
+        return trust(".", err);
+    (void)tn_text_copy_n(folder, sizeof(folder), path, length);
+    return trust(folder, err);
+}
+
+static bool take_if_there(const char *folder, size_t folder_length, const char *below,
+                          char ret_path[PATH_MAX])
+{
+    char path[PATH_MAX];
+    int length =
+        snprintf(path, sizeof(path), "%.*s/%s/%s", (int)folder_length, folder, below, worker_name);
+
+    return length > 0 && (size_t)length < sizeof(path) && realpath(path, ret_path) != NULL;
+}
+
+static bool find_beside(const char *object, char ret_path[PATH_MAX])
+{
+    const char *slash = strrchr(object, '/');
+
+    for (size_t i = 0; slash && i < TN_COUNT(beside); i++)
+        if (take_if_there(object, (size_t)(slash - object), beside[i], ret_path))
+            return true;
+    return false;
+}
+
+static bool find_worker(const char *given, char ret_path[PATH_MAX])
+{
+    char program[PATH_MAX] = "";
+    Dl_info info = { 0 };
+    ssize_t length;
+
+    if (given)
+        return take_if_there(given, strlen(given), ".", ret_path);
+    /* A library names itself by its absolute path, a program as it was called. */
+    if (dladdr(worker_name, &info) && info.dli_fname && info.dli_fname[0] == '/' &&
+        find_beside(info.dli_fname, ret_path))
+        return true;
+    length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    if (length > 0 && find_beside(program, ret_path))
+        return true;
+    return take_if_there(TN_LIBEXEC_DIR, strlen(TN_LIBEXEC_DIR), ".", ret_path);
+}
+
+int tn_worker_find(char ret_path[PATH_MAX], struct tn_error *err)
+{
+    const char *given = getenv("TENON_LIBEXEC");
+    int rc;
+
+    if (given && !*given)
+        given = NULL;
+    if (!find_worker(given, ret_path))
+        return tn_fail(err, TN_E_NOTFOUND, "%s is not in %s%s", worker_name,
+                       given ? "TENON_LIBEXEC=" : "", given ? given : TN_LIBEXEC_DIR);
+    rc = trust_with_folder(ret_path, err);
+    return rc < 0 ? tn_while(err, rc, "the worker") : TN_OK;
+}
+
+/* --- environment ------------------------------------------------------------------------------*/
+
+enum { VARIABLES_MAX = 8, VARIABLE_BYTES = PATH_MAX + 64 };
+
+struct environment {
+    const char *list[VARIABLES_MAX + 1];
+    char *text[VARIABLES_MAX];
+    size_t count;
+};
+
+static void environment_done(struct environment *environment)
+{
+    for (size_t i = 0; i < environment->count; i++)
+        free(environment->text[i]);
+}
+
+static int add_variable(struct environment *environment, const char *name, const char *value,
+                        struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(VARIABLE_BYTES);
+    int rc;
+
+    tn_buf_addf(&text, "%s=%s", name, value);
+    rc = tn_buf_check(&text, name, err);
+    if (rc < 0)
+        return rc;
+    environment->text[environment->count] = tn_buf_steal(&text);
+    environment->list[environment->count] = environment->text[environment->count];
+    environment->count++;
+    return TN_OK;
+}
+
+/* All that the child sees of ours. Nothing of PYTHON*, LD_* or the CUDA settings of the caller can
+ * change what it builds. */
+static int fill_environment(const struct tn_worker_run *run, const char *temporary,
+                            struct environment *environment, struct tn_error *err)
+{
+    const char *home = getenv("HOME");
+    const struct {
+        const char *name, *value;
+    } variables[] = {
+        { "PATH", "/usr/bin:/bin" },
+        { "LANG", "C.UTF-8" },
+        { "HOME", home && *home ? home : "/" },
+        { "TMPDIR", temporary },
+        { "CUDA_VISIBLE_DEVICES", run->visible_gpu },
+        { "CUDA_DEVICE_ORDER", "PCI_BUS_ID" },
+        { "LD_LIBRARY_PATH", run->toolchain->library_folder },
+    };
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < TN_COUNT(variables); i++)
+        if (*variables[i].value || strcmp(variables[i].name, "CUDA_VISIBLE_DEVICES") == 0)
+            rc = add_variable(environment, variables[i].name, variables[i].value, err);
+    return rc;
+}
+
+/* --- limits -----------------------------------------------------------------------------------*/
+
+static int64_t available_memory(void)
+{
+    static const char key[] = "MemAvailable:";
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(64 << 10);
+    const char *at;
+
+    if (tn_file_read("/proc/meminfo", &text, NULL) < 0)
+        return 0;
+    at = strstr(tn_buf_text(&text), key);
+    return at ? strtoll(at + sizeof(key) - 1, NULL, 10) * 1024 : 0;
+}
+
+static int64_t memory_limit(const struct tn_worker_run *run)
+{
+    int64_t limit = 3 * available_memory();
+
+    if (run->limits.memory_bytes > 0)
+        return run->limits.memory_bytes;
+    if (*run->visible_gpu)
+        return 0; /* CUDA reserves address space for all memory of host and GPUs */
+    if (limit < memory_least)
+        return memory_least;
+    return limit > memory_most ? memory_most : limit;
+}
+
+/* --- running ----------------------------------------------------------------------------------*/
+
+struct temporary {
+    char *path;
+};
+
+static void temporary_done(struct temporary *temporary)
+{
+    if (temporary->path)
+        (void)tn_dir_remove(temporary->path, NULL);
+    free(temporary->path);
+}
+
+/* Beside the output and not in /tmp: the owner of that folder sweeps it after a kill. */
+static int make_temporary(const char *output_path, struct temporary *ret_temporary,
+                          struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(PATH_MAX);
+    int rc;
+
+    tn_buf_addf(&path, "%s.tmp", output_path);
+    rc = tn_buf_check(&path, output_path, err);
+    if (rc < 0)
+        return rc;
+    if (mkdir(tn_buf_text(&path), 0700) < 0)
+        return tn_fail_os(err, TN_E_IO, "make folder '%s'", tn_buf_text(&path));
+    ret_temporary->path = tn_buf_steal(&path);
+    return TN_OK;
+}
+
+static int print_request(const struct tn_worker_run *run, const struct tn_proc_options *options,
+                         char **ret_text, struct tn_error *err)
+{
+    json_t *limits = json_object();
+
+    tn_json_set(limits, "memory_bytes",
+                options->address_space_bytes > 0 ? json_integer(options->address_space_bytes)
+                                                 : NULL);
+    tn_json_set_int(limits, "disk_bytes", options->file_bytes);
+    tn_json_set(run->request, "limits", limits);
+    tn_json_set(run->request, "parent", json_integer(getpid()));
+    *ret_text = json_dumps(run->request, JSON_COMPACT | JSON_ENSURE_ASCII);
+    return *ret_text ? TN_OK : tn_fail(err, TN_E_NOMEM, "print the worker's request");
+}
+
+static int trust_toolchain(const struct tn_toolchain *toolchain, struct tn_error *err)
+{
+    int rc = trust_with_folder(toolchain->path, err);
+
+    if (rc == TN_OK && *toolchain->library_folder)
+        rc = trust(toolchain->library_folder, err);
+    return rc < 0 ? tn_while(err, rc, "toolchain %s", toolchain->id) : TN_OK;
+}
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+int tn_worker_run(const struct tn_worker_run *run, struct tn_proc_result *ret_end,
+                  struct tn_error *err)
+{
+    char worker[PATH_MAX];
+    /* Isolated: neither PYTHON* nor the folder of the script nor a user's packages count. */
+    const char *argv[] = { run->toolchain->path, "-I", "-B", worker, NULL };
+    tn_auto(temporary_done) struct temporary temporary = { 0 };
+    tn_auto(environment_done) struct environment environment = { 0 };
+    tn_auto(free_text) char *request = NULL;
+    tn_auto(tn_buf_done) struct tn_buf input = TN_BUF(4 << 20);
+    struct tn_proc_options options = {
+        .argv = argv,
+        .environment = environment.list,
+        .time_limit = run->limits.time > 0 ? run->limits.time : time_default,
+        .address_space_bytes = memory_limit(run),
+        .file_bytes = run->limits.disk_bytes > 0 ? run->limits.disk_bytes : disk_default,
+        .output_bytes = output_most,
+        .background = true,
+    };
+    int rc = tn_worker_find(worker, err);
+
+    if (rc == TN_OK)
+        rc = trust_toolchain(run->toolchain, err);
+    if (rc == TN_OK)
+        rc = make_temporary(run->output_path, &temporary, err);
+    if (rc == TN_OK)
+        rc = fill_environment(run, temporary.path, &environment, err);
+    if (rc == TN_OK)
+        rc = print_request(run, &options, &request, err);
+    if (rc < 0)
+        return rc;
+    tn_buf_addf(&input, "%s\n", request);
+    rc = tn_buf_check(&input, "the worker's request", err);
+    options.input = tn_buf_text(&input);
+    return rc < 0 ? rc : tn_proc_run(&options, run->line, run->user, ret_end, err);
+}
