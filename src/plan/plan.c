@@ -73,6 +73,25 @@ static bool parse_wrapped(const struct tn_plan_bytes *whole, struct tn_plan *pla
     return tn_plan_inner(&inner, plan);
 }
 
+/* Field by field: a temporary of this size copied over would cost as much as all the parsing. */
+static void init_plan(struct tn_plan *plan, int64_t file_size)
+{
+    memset(plan, 0, sizeof(*plan));
+    plan->size = file_size;
+    plan->expected_size = TN_UNKNOWN;
+    plan->complete = TN_UNKNOWN;
+    plan->serialization_number = TN_UNKNOWN;
+    plan->max_batch = TN_UNKNOWN;
+    plan->gpu = tn_gpu_unknown();
+    plan->cuda_runtime = plan->cuda_driver = TN_UNKNOWN;
+    plan->weight_bytes = TN_UNKNOWN;
+    plan->hw_compat = TN_HW_COMPAT_UNKNOWN;
+    plan->refit = TN_REFIT_UNKNOWN;
+    plan->lean_runtime_inside = plan->stripped = TN_UNKNOWN;
+    plan->weight_streaming = plan->version_compatible = TN_UNKNOWN;
+    plan->payload_offset = TN_UNKNOWN;
+}
+
 void tn_plan_parse(const void *head, size_t head_bytes, const void *tail, size_t tail_bytes,
                    int64_t file_size, struct tn_plan *ret_plan)
 {
@@ -86,22 +105,7 @@ void tn_plan_parse(const void *head, size_t head_bytes, const void *tail, size_t
     assert(file_size >= 0);
     if ((int64_t)bytes.head_bytes > file_size)
         bytes.head_bytes = (size_t)file_size;
-    *plan = (struct tn_plan) { .size = file_size,
-                               .expected_size = TN_UNKNOWN,
-                               .complete = TN_UNKNOWN,
-                               .serialization_number = TN_UNKNOWN,
-                               .max_batch = TN_UNKNOWN,
-                               .gpu = tn_gpu_unknown(),
-                               .cuda_runtime = TN_UNKNOWN,
-                               .cuda_driver = TN_UNKNOWN,
-                               .weight_bytes = TN_UNKNOWN,
-                               .hw_compat = TN_HW_COMPAT_UNKNOWN,
-                               .refit = TN_REFIT_UNKNOWN,
-                               .lean_runtime_inside = TN_UNKNOWN,
-                               .stripped = TN_UNKNOWN,
-                               .weight_streaming = TN_UNKNOWN,
-                               .version_compatible = TN_UNKNOWN,
-                               .payload_offset = TN_UNKNOWN };
+    init_plan(plan, file_size);
     if (file_size == 0)
         plan->kind = TN_FILE_EMPTY;
     else if (is_lfs_pointer(bytes.head, bytes.head_bytes))
