@@ -810,6 +810,51 @@ TEST(toolchain_build__runs_in_two_threads_at_once)
     }
 }
 
+struct heard {
+    const struct tn_log_class *row;
+};
+
+static bool hear_worker(enum tn_stream stream, const char *line, size_t length, void *user)
+{
+    struct heard *heard = user;
+    (void)length;
+
+    if (stream != TN_STREAM_OUT)
+        return true;
+    if (strstr(line, "\"severity\": \"E\"") && !heard->row)
+        heard->row = tn_log_classify(line);
+    return true;
+}
+
+/* A recipe cannot ask for "the GPU here", so the worker is asked itself. */
+TEST(worker__current_compute_capability_without_a_gpu_needs_a_gpu)
+{
+    struct tn_toolchain toolchain = rtx17();
+    char worker[PATH_MAX], input[4 * PATH_MAX];
+    const char *argv[] = { toolchain.path, "-I", "-B", worker, NULL };
+    const char *const environment[] = { "PATH=/usr/bin:/bin", "CUDA_VISIBLE_DEVICES=", NULL };
+    struct tn_proc_options options = {
+        .argv = argv, .environment = environment, .input = input, .time_limit = 60 * TN_NSEC_PER_S
+    };
+    struct tn_proc_result result;
+    struct heard heard = { 0 };
+
+    (void)snprintf(worker, sizeof(worker), "%s/workers/tenon_worker.py",
+                   getenv("TENON_SOURCE_ROOT"));
+    (void)snprintf(input, sizeof(input),
+                   "{\"op\":\"build\",\"flavor\":\"tensorrt-rtx\",\"precision\":\"fp32\","
+                   "\"modules\":[\"tensorrt_rtx_bindings\"],\"options\":{\"ccs\":[\"CURRENT\"]},"
+                   "\"model\":\"%s\",\"output\":\"%s\"}\n",
+                   model("static.onnx"), in_folder("current.plan"));
+    assert_int_equal(tn_proc_run(&options, hear_worker, &heard, &result, NULL), TN_OK);
+    assert_false(result.timed_out);
+    if (result.exit_status == 0)
+        skip(); /* there is a GPU here */
+    assert_false(exists(in_folder("current.plan")));
+    assert_non_null(heard.row);
+    assert_string_equal(heard.row->name, "needs-gpu");
+}
+
 /* --- children that misbehave ------------------------------------------------------------------*/
 
 /* A build by a fake worker; any Python will do. */
@@ -1052,6 +1097,7 @@ int main(void)
         cmocka_unit_test(toolchain_build__worker_is_gone_a_second_after_its_parent_was_killed),
         cmocka_unit_test(toolchain_build__works_where_sigchld_is_ignored),
         cmocka_unit_test(toolchain_build__runs_in_two_threads_at_once),
+        cmocka_unit_test(worker__current_compute_capability_without_a_gpu_needs_a_gpu),
         cmocka_unit_test(toolchain_build__ends_a_worker_that_hangs),
         cmocka_unit_test(toolchain_build__ends_a_worker_that_floods),
         cmocka_unit_test(toolchain_build__takes_no_garbage_for_a_result),
