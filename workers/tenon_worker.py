@@ -174,18 +174,36 @@ class Job(object):
 
 # --- the process itself ---------------------------------------------------------------------------
 
-def deny_network(libc):
-    """A network namespace of its own, with nothing in it. Root may have one; others need a user
-    namespace in which they stay themselves. Where neither is allowed, nothing changes."""
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWNET) == 0:
-        return True
-    if uid == 0 or libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+def enter_namespaces(libc, uid, gid):
+    """A user namespace in which this process stays itself, and in it a network with nothing."""
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
         return False
     for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (uid, uid)), ("gid_map", "%d %d 1" % (gid, gid))):
         with open("/proc/self/" + name, "w") as file:
             file.write(text)
     return True
+
+
+def namespaces_work(libc, uid, gid):
+    """Tried in a child: there is no way back from a namespace whose maps cannot be written, as under
+    Ubuntu's AppArmor rules since 23.10."""
+    pid = os.fork()
+    if pid == 0:
+        works = False
+        try:
+            works = enter_namespaces(libc, uid, gid)
+        except OSError:
+            pass
+        os._exit(0 if works else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def deny_network(libc):
+    """Where the kernel allows it; elsewhere nothing changes. Says whether there is none now."""
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(CLONE_NEWNET) == 0:
+        return True
+    return uid != 0 and namespaces_work(libc, uid, gid) and enter_namespaces(libc, uid, gid)
 
 
 def restrain(request):

@@ -171,6 +171,8 @@ static const struct tn_log_class rows[] = {
     { "out of memory", NULL, "no-memory", DEVICE, "memory has run out", "free memory and try again" },
     { "OutOfMemory", NULL, "no-memory", DEVICE, "memory has run out", "free memory and try again" },
     { "bad_alloc", NULL, "no-memory", DEVICE, "host memory has run out", "free memory or raise the limit, and try again" },
+    { "annot allocate memory", NULL, "no-memory", DEVICE, "host memory has run out", "free memory or raise the limit, and try again" },
+    { "failed to map segment from shared object", NULL, "no-memory", DEVICE, "a library does not fit into memory", "free memory or raise the limit, and try again" },
     { "FAILED_ALLOCATION", NULL, "no-memory", DEVICE, "memory has run out", "free memory and try again" },
     { "Resource temporarily unavailable", NULL, "no-memory", DEVICE, "a limit on memory or processes was met", "raise the limit, and try again" },
     { "Error Code 1: Cask", NULL, "kernel-failed", DEVICE, "a kernel failed; with little free GPU memory this is all that is said", "free GPU memory and try again" },

@@ -407,6 +407,8 @@ static void judge_no_result(const struct tn_hearing *hearing, const struct tn_pr
         tn_hearing_fail(result, "flooded", "it wrote more than the parent reads; %s", last);
     else if (end->signal)
         judge_signal(hearing, end->signal, result);
+    else if (hearing->memory.rank != TN_TELLING_NONE)
+        tn_hearing_fail(result, "memory-limit", "%s (it ended without a result)", last);
     else if (end->status_lost)
         tn_hearing_fail(result, "no-result", "it ended without a result; %s", last);
     else
