@@ -62,7 +62,7 @@ DTYPES = {
 SEVERITIES = {"INTERNAL_ERROR": "F", "ERROR": "E", "WARNING": "W", "INFO": "I"}
 
 REQUEST_BYTES = 4 << 20
-LOG_TEXT = 8000          # characters of one log line
+LOG_TEXT = 4000          # characters of one log line
 LOG_LINES = 5000         # of all severities; the parent has its own limit in bytes
 PARSE_ERRORS = 20
 IO_TENSORS = 512
@@ -225,16 +225,26 @@ def read_request():
     return json.loads(data[:data.index(b"\n")].decode("utf-8"))
 
 
-def peak_rss_bytes():
-    """Of this program: ru_maxrss also counts what the process was before exec."""
+def status_bytes(key):
+    """VmHWM: the peak RSS of this program (ru_maxrss also counts what the process was before exec).
+    VmPeak: its largest address space."""
     with open("/proc/self/status") as file:
         for line in file:
-            if line.startswith("VmHWM:"):
+            if line.startswith(key + ":"):
                 return int(line.split()[1]) * 1024
-    return None
+    return 0
+
+
+def memory_is_short():
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return limit != resource.RLIM_INFINITY and status_bytes("VmPeak") > limit - limit // 8
 
 
 # --- TensorRT -------------------------------------------------------------------------------------
+
+def out_of_memory(text):
+    return "bad_alloc" in text or "Cannot allocate memory" in text or "failed to map segment" in text
+
 
 def memory_note():
     """With too little address space the loader says that a library is not there."""
@@ -253,13 +263,13 @@ def import_module(job):
             if getattr(problem, "name", None) != name:
                 trouble = trouble or "%s: %s" % (name, problem)
     if job.trt is None and trouble:
-        job.fail("library-missing", trouble + memory_note())
+        job.fail("memory-limit" if out_of_memory(trouble) else "library-missing", trouble + memory_note())
     if job.trt is None:
         job.fail("module-missing", "no module %s in %s" % (" or ".join(job.request.get("modules") or []), sys.prefix))
     release = str(getattr(job.trt, "__version__", ""))
     job.result["release"] = release
     job.version = tuple(int(part) for part in release.split(".") if part.isdigit())
-    job.result["rss_import_bytes"] = peak_rss_bytes()
+    job.result["rss_import_bytes"] = status_bytes("VmHWM")
     if not job.version:
         job.fail("module-missing", "%s has no version" % job.result["module"])
     wanted = job.request.get("release")
@@ -675,10 +685,6 @@ def probe(job):
 OPS = {"build": build, "convert": convert, "probe": probe}
 
 
-def out_of_memory(text):
-    return "bad_alloc" in text or "Cannot allocate memory" in text
-
-
 def run(job):
     try:
         OPS[job.request["op"]](job)
@@ -694,8 +700,10 @@ def run(job):
         job.result.update(ok=False, stage=job.stage, text=text)
         job.result["class"] = "memory-limit" if out_of_memory(text) else \
             "conversion" if job.stage == "convert" else "exception"
+    if not job.result["ok"]:
+        job.result["memory_short"] = memory_is_short()
     job.seconds["total"] = round(time.monotonic() - job.begun, 6)
-    job.result["rss_bytes"] = peak_rss_bytes()
+    job.result["rss_bytes"] = status_bytes("VmHWM")
 
 
 def main():
@@ -705,6 +713,7 @@ def main():
     network = restrain(request)
     job = Job(request, channel)
     job.result["network"] = network
+    threading.stack_size(256 << 10)  # address space may be scarce
     watcher = threading.Thread(target=watch, args=(job,))
     watcher.daemon = True
     watcher.start()

@@ -90,6 +90,28 @@ void tn_json_append_str(json_t *array, const char *text)
     (void)json_array_append_new(array, safe_string(text));
 }
 
+json_t *tn_stamp_to_json(const struct tn_stamp *stamp)
+{
+    return json_pack("{sI sI sI sI sI}", "device", (json_int_t)stamp->device, "inode",
+                     (json_int_t)stamp->inode, "size", (json_int_t)stamp->size, "mtime",
+                     (json_int_t)stamp->mtime, "ctime", (json_int_t)stamp->ctime);
+}
+
+bool tn_stamp_from_json(const json_t *json, struct tn_stamp *ret_stamp)
+{
+    json_int_t device, inode, size, mtime, ctime;
+
+    if (json_unpack((json_t *)json, "{sI sI sI sI sI}", "device", &device, "inode", &inode, "size",
+                    &size, "mtime", &mtime, "ctime", &ctime) != 0)
+        return false;
+    *ret_stamp = (struct tn_stamp) { .device = (uint64_t)device,
+                                     .inode = (uint64_t)inode,
+                                     .size = size,
+                                     .mtime = mtime,
+                                     .ctime = ctime };
+    return true;
+}
+
 char *tn_json_text(const json_t *json)
 {
     return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/file.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -37,6 +38,10 @@ void tn_json_set_int(json_t *object, const char *key, int64_t value);    /* nega
 void tn_json_set_tri(json_t *object, const char *key,
                      int yes_no_unknown); /* 1, 0, negative -> null */
 void tn_json_append_str(json_t *array, const char *text);
+
+/** A stamp as an object, and back; false when a member is missing or of another type. */
+json_t *tn_stamp_to_json(const struct tn_stamp *stamp);
+bool tn_stamp_from_json(const json_t *json, struct tn_stamp *ret_stamp);
 
 /** Writes one line: compact, keys sorted. @return 0, TN_E_NOMEM or TN_E_IO */
 int tn_json_line(FILE *out, const json_t *json, struct tn_error *err);

@@ -297,7 +297,7 @@ static int check_engine(struct job *job, const char *path, struct tn_error *err)
 
 static const char no_gpu_remedy[] =
     "name a device: --device t4+trt8.4.1.5 (a bundled board), or --device FILE.json ('tenon device "
-    "--json' writes it there)";
+    "--output FILE.json' writes it there)";
 
 /* Without a GPU and without --device there is nothing to compare with: said once, and as an answer
  * of each engine for scripts. */

@@ -855,7 +855,8 @@ static bool class_not_known(const struct tn_plan *plan, const struct tn_compat_t
     }
     if (!missing[0])
         return false;
-    cure(reason, "check against the device's own fingerprint: tenon device --json there");
+    cure(reason,
+         "check against the device's own fingerprint: tenon device --output FILE.json there");
     return fired(reason, "same compute capability %s, but not known of engine or board: %s",
                  cc_text(&plan->gpu).is, missing);
 }

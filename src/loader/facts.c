@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "models/<32 hex of the absolute path>.json" */
-static int model_note_name(const char *path, char ret_name[64], struct tn_error *err)
+/* "<kind>/<32 hex of the absolute path>.json" */
+static int note_name_of(const char *kind, const char *path, char ret_name[64], struct tn_error *err)
 {
     tn_auto(tn_path_free) char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
     tn_auto(tn_path_free) char *full = folder ? tn_path_join(folder, path) : NULL;
@@ -23,7 +23,7 @@ static int model_note_name(const char *path, char ret_name[64], struct tn_error 
     if (rc < 0)
         return rc;
     tn_digest_hex(&digest, hex);
-    (void)snprintf(ret_name, 64, "models/%.32s.json", hex);
+    (void)snprintf(ret_name, 64, "%.16s/%.32s.json", kind, hex);
     return TN_OK;
 }
 
@@ -58,7 +58,7 @@ int tn_facts_model(const struct tn_store *store, const char *path, struct tn_mod
 {
     char note_name[64];
     tn_auto(tn_json_done) json_t *note = NULL;
-    int rc = model_note_name(path, note_name, err);
+    int rc = note_name_of("models", path, note_name, err);
 
     if (rc < 0)
         return rc;
@@ -73,6 +73,37 @@ int tn_facts_model(const struct tn_store *store, const char *path, struct tn_mod
         return TN_OK; /* a change within the clock's step would not show: read again next time */
     note = tn_model_to_json(ret_model);
     (void)tn_host_write(store, note_name, note, NULL); /* only a read is lost */
+    return TN_OK;
+}
+
+int tn_facts_digest(const char *path, void *store, struct tn_digest *ret_digest,
+                    struct tn_error *err)
+{
+    char note_name[64], hex[TN_DIGEST_HEX];
+    tn_auto(tn_fd_done) int fd = -1;
+    tn_auto(tn_json_done) json_t *note = NULL;
+    tn_auto(tn_json_done) json_t *fresh = NULL;
+    struct tn_stamp stamp, kept;
+    struct stat st;
+    int rc = note_name_of("files", path, note_name, err);
+
+    if (rc == TN_OK)
+        rc = tn_file_open(path, &fd, &st, err);
+    if (rc < 0)
+        return rc;
+    stamp = tn_stamp_of(&st);
+    if (tn_host_read(store, note_name, &note, NULL) == TN_OK &&
+        tn_stamp_from_json(json_object_get(note, "stamp"), &kept) &&
+        tn_stamp_equal(&kept, &stamp) &&
+        tn_digest_parse(tn_json_str(note, "digest", ""), ret_digest, NULL) == TN_OK)
+        return TN_OK;
+    rc = tn_digest_fd(fd, ret_digest, NULL, err);
+    if (rc < 0 || !tn_stamp_settled(&stamp, tn_clock_wall()))
+        return rc;
+    tn_digest_hex(ret_digest, hex);
+    fresh = json_pack("{ss so}", "digest", hex, "stamp", tn_stamp_to_json(&stamp));
+    if (fresh)
+        (void)tn_host_write(store, note_name, fresh, NULL); /* only a hash is lost */
     return TN_OK;
 }
 

@@ -13,6 +13,11 @@
 int tn_facts_model(const struct tn_store *store, const char *path, struct tn_model *ret_model,
                    struct tn_error *err);
 
+/** Digest of a file that a spec names: by its stamp when that is known, else by reading it.
+ * @param store the open `struct tn_store *`, as void for tn_spec_read_with() */
+int tn_facts_digest(const char *path, void *store, struct tn_digest *ret_digest,
+                    struct tn_error *err);
+
 /** This machine's fingerprint: from the cache when its stamp is the same, else probed and kept. */
 int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
                     struct tn_error *err);

@@ -387,7 +387,7 @@ static int work(struct tn_job *job, struct tn_error *err)
     int rc = tn_store_open(job->options->store, &job->store, err);
 
     if (rc == TN_OK && is_file(model))
-        rc = tn_spec_read(model, &job->spec, err);
+        rc = tn_spec_read_with(model, tn_facts_digest, job->store, &job->spec, err);
     if (rc < 0)
         return rc;
     (void)tn_text_copy(job->result->model, sizeof(job->result->model), job->spec.name);

@@ -15,13 +15,6 @@ static const char *const severities[] = { "note", "warning", "stops" };
 
 /* ---- out ----------------------------------------------------------------------------------- */
 
-static json_t *stamp_to_json(const struct tn_stamp *stamp)
-{
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "device", (json_int_t)stamp->device, "inode",
-                     (json_int_t)stamp->inode, "size", (json_int_t)stamp->size, "mtime",
-                     (json_int_t)stamp->mtime, "ctime", (json_int_t)stamp->ctime);
-}
-
 /* Each axis is its length, its name, or null. */
 static json_t *axes_to_json(const struct tn_model_io *io)
 {
@@ -55,7 +48,7 @@ static json_t *external_to_json(const struct tn_model_external *external)
     tn_json_set_str(json, "location", external->location);
     tn_json_set_str(json, "path", external->path);
     tn_json_set_int(json, "needed_bytes", external->needed_bytes);
-    tn_json_set(json, "stamp", stamp_to_json(&external->stamp));
+    tn_json_set(json, "stamp", tn_stamp_to_json(&external->stamp));
     return json;
 }
 
@@ -93,7 +86,7 @@ json_t *tn_model_to_json(const struct tn_model *model)
     tn_digest_hex(&model->digest, hex);
     tn_json_set_int(json, "schema", SCHEMA);
     tn_json_set_str(json, "path", model->path);
-    tn_json_set(json, "stamp", stamp_to_json(&model->stamp));
+    tn_json_set(json, "stamp", tn_stamp_to_json(&model->stamp));
     tn_json_set_str(json, "digest", hex);
     tn_json_set_int(json, "size_bytes", model->size_bytes);
     tn_json_set_int(json, "ir_version", model->ir_version);

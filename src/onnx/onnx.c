@@ -27,7 +27,7 @@ static const struct {
 static bool is_text(const unsigned char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        if (bytes[i] < ' ' && !strchr("\t\n\r\f", bytes[i]))
+        if (bytes[i] < ' ' && !memchr("\t\n\r\f", bytes[i], 4))
             return false;
     return size > 0;
 }

@@ -98,7 +98,7 @@ void tn_model_done(struct tn_model *model);
 bool tn_model_unchanged(const struct tn_model *model);
 
 /** For the facts cache: everything above, stamps included; and back (TN_E_INVALID for anything that
- * the first would not have written). NULL members show memory trouble at tn_json_line(). */
+ * the first would not have written). */
 json_t *tn_model_to_json(const struct tn_model *model);
 int tn_model_from_json(const json_t *json, struct tn_model *ret_model, struct tn_error *err);
 

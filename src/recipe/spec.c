@@ -98,6 +98,8 @@ struct reading {
     struct tn_yaml *yaml;
     struct tn_spec *spec;
     struct tn_error *err;
+    tn_file_digest_fn digest_file;
+    void *user; /* of digest_file */
 };
 
 static void yaml_done(struct tn_yaml **yaml)
@@ -144,11 +146,8 @@ static int resolve(const struct reading *in, const struct tn_yaml_node *node, ch
 static int hash_file(const struct reading *in, const struct tn_yaml_node *node, const char *path,
                      struct tn_digest *ret_digest)
 {
-    tn_auto(tn_fd_done) int fd = -1;
-    int rc = tn_file_open(path, &fd, NULL, in->err);
+    int rc = in->digest_file(path, in->user, ret_digest, in->err);
 
-    if (rc == TN_OK)
-        rc = tn_digest_fd(fd, ret_digest, NULL, in->err);
     return rc < 0 ? fail_here(in, node, rc) : TN_OK;
 }
 
@@ -492,13 +491,14 @@ static struct tn_spec spec_default(void)
                               .policy = { .signature = "none", .evidence = "none" } };
 }
 
-static int read_yaml(struct tn_spec *spec, struct tn_error *err)
+static int read_yaml(struct tn_spec *spec, tn_file_digest_fn digest_file, void *user,
+                     struct tn_error *err)
 {
     static int (*const sections[])(
         const struct reading *) = { read_name,    read_variants, read_shapes,  read_options,
                                     read_plugins, read_policy,   read_accuracy };
     tn_auto(yaml_done) struct tn_yaml *yaml = NULL;
-    struct reading in = { .spec = spec, .err = err };
+    struct reading in = { .spec = spec, .err = err, .digest_file = digest_file, .user = user };
     int rc = tn_yaml_read(spec->path, tn_spec_rows, &yaml, err);
 
     in.yaml = yaml;
@@ -511,7 +511,10 @@ static int take_onnx(struct tn_spec *spec, struct tn_error *err)
 {
     const char *base = tn_path_base(spec->path);
     size_t stem = strlen(base) - strlen(".onnx");
+    struct stat st;
 
+    if (stat(spec->path, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "model '%s'", spec->path);
     if (!tn_text_copy_n(spec->name, sizeof(spec->name), base, stem) || !name_allowed(spec->name))
         return tn_fail(err, TN_E_INVALID,
                        "'%.160s': the file's name gives no model name of 1 to %zu characters",
@@ -522,7 +525,23 @@ static int take_onnx(struct tn_spec *spec, struct tn_error *err)
     return TN_OK;
 }
 
+static int read_and_hash(const char *path, void *user, struct tn_digest *ret_digest,
+                         struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = tn_file_open(path, &fd, NULL, err);
+
+    (void)user;
+    return rc < 0 ? rc : tn_digest_fd(fd, ret_digest, NULL, err);
+}
+
 int tn_spec_read(const char *path, struct tn_spec *ret_spec, struct tn_error *err)
+{
+    return tn_spec_read_with(path, read_and_hash, NULL, ret_spec, err);
+}
+
+int tn_spec_read_with(const char *path, tn_file_digest_fn digest_file, void *user,
+                      struct tn_spec *ret_spec, struct tn_error *err)
 {
     tn_auto(tn_spec_done) struct tn_spec spec = spec_default();
     int rc;
@@ -533,7 +552,7 @@ int tn_spec_read(const char *path, struct tn_spec *ret_spec, struct tn_error *er
     if (tn_text_ends(path, ".onnx"))
         rc = take_onnx(&spec, err);
     else if (tn_text_ends(path, ".yaml") || tn_text_ends(path, ".yml"))
-        rc = read_yaml(&spec, err);
+        rc = read_yaml(&spec, digest_file, user, err);
     else
         rc = tn_fail(err, TN_E_INVALID,
                      "'%.200s' is neither an ONNX file (.onnx) nor a spec (.yaml, .yml)", path);

@@ -46,6 +46,14 @@ extern const struct tn_yaml_row tn_spec_rows[];
 /** Reads model.yaml (.yaml, .yml) or takes a plain .onnx file. Plugin libraries, calibration and
  * timing cache files are hashed here. @return 0, TN_E_NOTFOUND, TN_E_INVALID, … */
 int tn_spec_read(const char *path, struct tn_spec *ret_spec, struct tn_error *err);
+/** Digest of a file's content, from a cache or by reading it. */
+typedef int (*tn_file_digest_fn)(const char *path, void *user, struct tn_digest *ret_digest,
+                                 struct tn_error *err);
+
+/** Like tn_spec_read(), with the digests of plugins, calibration and timing cache from
+ * `digest_file`. */
+int tn_spec_read_with(const char *path, tn_file_digest_fn digest_file, void *user,
+                      struct tn_spec *ret_spec, struct tn_error *err);
 void tn_spec_done(struct tn_spec *spec);
 
 /** The variant of a precision, or NULL. */

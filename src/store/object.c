@@ -396,22 +396,11 @@ int tn_objects_by_name(const struct tn_store *store, const char *text, struct tn
 
 /* ---- wholeness and use ---- */
 
-static json_t *stamp_to_json(const struct tn_stamp *stamp)
-{
-    return json_pack("{sI sI sI sI sI}", "device", (json_int_t)stamp->device, "inode",
-                     (json_int_t)stamp->inode, "size", (json_int_t)stamp->size, "mtime",
-                     (json_int_t)stamp->mtime, "ctime", (json_int_t)stamp->ctime);
-}
-
 static bool stamp_matches(const json_t *json, const struct tn_stamp *stamp)
 {
-    struct tn_stamp kept = { .device = (uint64_t)tn_json_int(json, "device", 0),
-                             .inode = (uint64_t)tn_json_int(json, "inode", 0),
-                             .size = tn_json_int(json, "size", -1),
-                             .mtime = tn_json_int(json, "mtime", 0),
-                             .ctime = tn_json_int(json, "ctime", 0) };
+    struct tn_stamp kept;
 
-    return tn_stamp_equal(&kept, stamp);
+    return tn_stamp_from_json(json, &kept) && tn_stamp_equal(&kept, stamp);
 }
 
 static int hash_plan(const struct tn_entry *entry, struct tn_stamp *ret_stamp, struct tn_error *err)
@@ -474,7 +463,7 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
     if (rc < 0)
         return rc;
     if (tn_stamp_settled(&stamp, tn_clock_wall())) {
-        changes = json_pack("{so}", "stamp", stamp_to_json(&stamp));
+        changes = json_pack("{so}", "stamp", tn_stamp_to_json(&stamp));
         update_note(store, &entry->record.digest, changes);
     }
     return TN_OK;

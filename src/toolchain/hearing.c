@@ -12,7 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IO_MAX = 512, WARNINGS_MAX = 8, LOG_MAX = 16 << 20 };
+enum {
+    IO_MAX = 512,
+    WARNINGS_MAX = 8,
+    LOG_MAX = 16 << 20,
+    TELLING_MAX = 4 << 10 /* bytes of a line that are searched for words */
+};
 
 /* Ends that the worker or this module finds itself; the library's own are rows of
  * compat/logclass.c, and where both know one it has the same name. */
@@ -112,12 +117,18 @@ static void keep_telling(struct tn_telling *telling, enum tn_telling_rank rank,
     (void)tn_text_copy(telling->line, sizeof(telling->line), tn_buf_text(&safe));
 }
 
-static void consider(struct tn_telling *telling, const char *text)
+static void consider(struct tn_hearing *hearing, struct tn_telling *telling, const char *line,
+                     size_t length)
 {
-    const struct tn_log_class *row = tn_log_classify(text);
+    char text[TELLING_MAX];
+    const struct tn_log_class *row;
 
+    (void)tn_text_copy_n(text, sizeof(text), line, length);
+    row = tn_log_classify(text);
     if (text[strspn(text, " \t\r\n")] == '\0')
         return;
+    if (row && strcmp(row->name, "no-memory") == 0)
+        keep_telling(&hearing->memory, TN_TELLING_KNOWN, row, text);
     if (row && row->scope == TN_LOG_GENERIC)
         keep_telling(telling, TN_TELLING_GENERIC, row, text);
     else if (row && row->scope != TN_LOG_WARNING)
@@ -135,7 +146,7 @@ static void hear_log(struct tn_hearing *hearing, const json_t *line)
 
     write_log(hearing, severity, text, strlen(text));
     if (strcmp(severity, "E") == 0 || strcmp(severity, "F") == 0)
-        consider(&hearing->error, text);
+        consider(hearing, &hearing->error, text, strlen(text));
     else if (strcmp(severity, "W") == 0 && json_array_size(hearing->warnings) < WARNINGS_MAX)
         tn_json_append_str(hearing->warnings, text);
 }
@@ -158,7 +169,7 @@ static void hear_parse_error(struct tn_hearing *hearing, const json_t *line)
     tn_buf_addf(&text, "%s%s in %s: %s", text.size > 0 ? ": " : "", dot ? dot + 1 : code,
                 tn_json_str(line, "func", "the parser"), tn_json_str(line, "desc", ""));
     write_log(hearing, "P", tn_buf_text(&text), text.size);
-    consider(*op ? &hearing->parse_error : &hearing->error, tn_buf_text(&text));
+    consider(hearing, *op ? &hearing->parse_error : &hearing->error, tn_buf_text(&text), text.size);
 }
 
 static void hear_io(struct tn_hearing *hearing, const json_t *line)
@@ -209,8 +220,7 @@ static bool hear_json(struct tn_hearing *hearing, const json_t *line)
 static void hear_raw(struct tn_hearing *hearing, const char *line, size_t length)
 {
     write_log(hearing, "-", line, length);
-    if (memchr(line, '\0', length) == NULL)
-        consider(&hearing->raw, line);
+    consider(hearing, &hearing->raw, line, length);
 }
 
 bool tn_hearing_line(enum tn_stream stream, const char *line, size_t length, void *user)
@@ -296,13 +306,16 @@ static bool same_class(const struct tn_telling *a, const struct tn_telling *b)
     return a->row == b->row || (a->row && b->row && strcmp(a->row->name, b->row->name) == 0);
 }
 
-/* The line to show: a known one before an unknown one, the library's log before its list of parse
+/* The line to show: one about memory before all (what fails after it fails of it, and would look
+ * lasting); a known one before an unknown one, the library's log before its list of parse
  * errors before bare stderr; but of one and the same class the entry of the list, since it names
  * node and operator. */
 static const struct tn_telling *best_telling(const struct tn_hearing *hearing)
 {
     const struct tn_telling *best = &hearing->error;
 
+    if (hearing->memory.rank != TN_TELLING_NONE)
+        return &hearing->memory;
     if (hearing->parse_error.rank > best->rank || same_class(&hearing->parse_error, best))
         best = &hearing->parse_error;
     return hearing->raw.rank > best->rank ? &hearing->raw : best;
@@ -315,31 +328,46 @@ static bool lasts_unless_known(const char *stage)
     return strcmp(stage, "parse") == 0 || strcmp(stage, "convert") == 0;
 }
 
+/* A limit on address space shows in many words: "Invalid Node", "No such file". The worker says
+ * when it was near its limit; then nothing that the library says is taken for lasting. */
+static bool fail_of_memory(const struct tn_hearing *hearing, const struct tn_telling *telling,
+                           struct tn_build_result *result)
+{
+    if (!tn_json_bool(hearing->answer, "memory_short", false))
+        return false;
+    tn_hearing_fail(result, "memory-limit", "%s (the memory limit was nearly reached)",
+                    telling->rank != TN_TELLING_NONE
+                        ? telling->line
+                        : tn_json_str(hearing->answer, "text", "it gave no reason"));
+    return true;
+}
+
+static void fail_unclassified(struct tn_build_result *result, const char *text)
+{
+    set_failure(result, "unclassified", lasts_unless_known(result->stage),
+                text ? text : "the worker gave no reason", "");
+}
+
 static void judge_refusal(const struct tn_hearing *hearing, struct tn_build_result *result)
 {
     const struct tn_telling *telling = best_telling(hearing);
-    const char *name = tn_json_str(hearing->answer, "class", NULL);
+    const char *name = tn_json_str(hearing->answer, "class", "");
     const char *text = tn_json_str(hearing->answer, "text", NULL);
-    const struct own_class *own = name ? own_class(name) : NULL;
+    const struct own_class *own = own_class(name);
 
+    /* Python's exception stands for what the library said before. */
+    if (own && strcmp(name, "exception") == 0 && telling->rank == TN_TELLING_KNOWN)
+        own = NULL;
     if (own && (text || telling->rank == TN_TELLING_NONE))
         tn_hearing_fail(result, own->name, "%s", text ? text : own->name);
     else if (own)
         set_failure(result, own->name, own->lasting, telling->line, own->cure);
+    else if (fail_of_memory(hearing, telling, result))
+        return;
     else if (telling->rank != TN_TELLING_NONE)
         fail_telling(result, telling, lasts_unless_known(result->stage));
     else
-        set_failure(result, "unclassified", lasts_unless_known(result->stage),
-                    text ? text : "the worker gave no reason", "");
-    if (own && strcmp(own->name, "exception") == 0 && telling->rank == TN_TELLING_KNOWN)
-        fail_telling(result, telling, false); /* Python's words stand for the library's */
-}
-
-static bool memory_ran_out(const struct tn_hearing *hearing)
-{
-    const struct tn_telling *telling = best_telling(hearing);
-
-    return telling->row && strcmp(telling->row->name, "no-memory") == 0;
+        fail_unclassified(result, text);
 }
 
 static void judge_signal(const struct tn_hearing *hearing, int number,
@@ -351,7 +379,7 @@ static void judge_signal(const struct tn_hearing *hearing, int number,
 
     if (!name)
         name = "?";
-    if (memory_ran_out(hearing))
+    if (hearing->memory.rank != TN_TELLING_NONE)
         tn_hearing_fail(result, "memory-limit", "%s (died on signal %d, SIG%s)", last, number,
                         name);
     else if (number == SIGXFSZ)

@@ -37,6 +37,7 @@ struct tn_hearing {
     struct tn_telling error;       /* of the library's error lines */
     struct tn_telling raw;         /* of what was printed to stderr */
     struct tn_telling parse_error; /* of the parser's list of errors, with node and operator */
+    struct tn_telling memory;      /* of any line that speaks of too little memory */
     json_t *io, *warnings;
     json_t *answer; /* the result line; NULL until it came */
 };

@@ -27,6 +27,7 @@ static const int64_t disk_default = INT64_C(64) << 30;
  * toolchains.md §5). */
 static const int64_t memory_least = INT64_C(4) << 30;
 static const int64_t memory_most = INT64_C(1) << 40;
+static const int64_t output_most = INT64_C(32) << 20; /* the worker cuts its log lines itself */
 
 /* --- finding the worker -----------------------------------------------------------------------*/
 
@@ -265,6 +266,7 @@ int tn_worker_run(const struct tn_worker_run *run, struct tn_proc_result *ret_en
         .time_limit = run->limits.time > 0 ? run->limits.time : time_default,
         .address_space_bytes = memory_limit(run),
         .file_bytes = run->limits.disk_bytes > 0 ? run->limits.disk_bytes : disk_default,
+        .output_bytes = output_most,
         .background = true,
     };
     int rc = tn_worker_find(worker, err);

@@ -12,8 +12,10 @@ static const char *attribute(const char *name, void *user)
 {
     static const char *const values[] = { "8.7", "10.3.0.30", "150109880320", "h200", "0.5", "" };
 
+    size_t at = (unsigned char)name[0] % (TN_COUNT(values) + 1);
+
     (void)user;
-    return name[0] % 7 < 6 ? values[name[0] % 7] : NULL;
+    return at < TN_COUNT(values) ? values[at] : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

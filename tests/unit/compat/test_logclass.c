@@ -58,6 +58,12 @@ static const struct {
       "458380 bytes.)",
       "truncated", TN_LOG_PLAN },
     { "Failed to read header from the stream: read 0 out of 32 bytes.", "truncated", TN_LOG_PLAN },
+    { "Error[4]: IRuntime::deserializeCudaEngine: Error Code 4: API Usage Error (Not a valid plan "
+      "stream.)",
+      "not-an-engine", TN_LOG_PLAN },
+    { "[E] Failed to verify a plan tag.", "not-an-engine", TN_LOG_PLAN },
+    { "[E] Failed to read plan file", "truncated", TN_LOG_PLAN },
+    { "[E] Error opening engine file: /engines/missing.plan", "engine-missing", TN_LOG_REQUEST },
     { "[runtime.cpp::parsePlan::619] Error Code 2: Internal Error (Assertion blobSize > "
       "numericCast<int64_t>(sizeof(rt::PlanHeader)) failed. )",
       "truncated", TN_LOG_PLAN },
@@ -188,6 +194,15 @@ static const struct {
     { "Assertion !errorOnMiss failed. Adding new entry to timing cache is not allowed if "
       "`BuilderFlag::kERROR_ON_TIMING_CACHE_MISS` is set.",
       "cache-miss", TN_LOG_REQUEST },
+    { "stoi conversion failure: failed to parse minShapes/optShapes/maxShapes. Please double check "
+      "your input string.",
+      "bad-profile", TN_LOG_REQUEST },
+    { "Error[3]: IExecutionContext::setInputShape: Error Code 3: API Usage Error (Parameter check "
+      "failed, condition: engineDims.d[i] == dims.d[i]. Static dimension mismatch while setting "
+      "input shape for x. Set dimensions are [99,3,224,224].",
+      "bad-shape", TN_LOG_REQUEST },
+    { "[E] Unknown memory pool: tacticDram", "option", TN_LOG_REQUEST },
+    { "[E] Model missing or format not recognized", "option", TN_LOG_REQUEST },
     { "Unknown option: --fp16 ", "option", TN_LOG_REQUEST },
     { "Error[4]: The timing cache will not be used!", "timing-cache", TN_LOG_WARNING },
     { "Profile kMAX values are not self-consistent. c0: tensor volume exceeds 1099511627776, ...",
@@ -325,6 +340,7 @@ static const struct {
     { "2: [engine.cpp::deserializeEngine::951] Error Code 2: Internal Error (Assertion "
       "engine->deserialize(start, size, allocator, runtime) failed. )",
       "generic", TN_LOG_GENERIC },
+    { "[E] Failed to get plan file version.", "generic", TN_LOG_GENERIC },
     { "Got invalid engine!", "generic", TN_LOG_GENERIC },
     { "Inference set up failed", "generic", TN_LOG_GENERIC },
     { "Engine set up failed", "generic", TN_LOG_GENERIC },

@@ -230,10 +230,11 @@ struct made_facts {
     bool integrated;
     uint32_t level, refit, batch;
     bool stripped, streaming, lean;
-    uint64_t mask;        /* RTX */
-    size_t weights;       /* bytes in the archive or in WGHT */
-    size_t lean_bytes;    /* size of the LEAN section */
-    const char *platform; /* four bytes; NULL = zeros */
+    uint64_t mask;           /* RTX */
+    size_t weights;          /* bytes in the archive or in WGHT */
+    size_t lean_bytes;       /* size of the LEAN section */
+    const char *platform;    /* four bytes; NULL = zeros */
+    const struct made *more; /* bytes at the end of the stream; NULL = none */
 };
 
 static inline void made_bytes(struct made *m, const void *data, size_t size)
@@ -305,6 +306,44 @@ static inline uint64_t made_fact(const struct made_facts *f, char letter)
     default:
         return 1024;
     }
+}
+
+/** The record of a float16 tensor of -1x640, as RTX writes it behind the network's name. */
+static inline void made_tensor(struct made *m, const struct made_kind *kind, const char *name,
+                               uint32_t output)
+{
+    made_open(m, kind, 0x43);
+    made_open(m, kind, 0x16);
+    made_item(m, kind, 0x07, 0);
+    made_open(m, kind, 0x41);
+    made_open(m, kind, 0x13);
+    made_le(m, strlen(name), 8);
+    made_bytes(m, "\x01\x80\x0c\x80\x01\x00", 6);
+    made_le(m, strlen(name), 8);
+    made_bytes(m, name, strlen(name));
+    made_open(m, kind, 0x1c);
+    made_item(m, kind, 0x03, 0);
+    made_open(m, kind, 0x0d);
+    made_item(m, kind, 0x07, 1);
+    made_item(m, kind, 0x03, 0);
+    made_bytes(m, "\x01\x80\x09\x80\x01\x00", 6);
+    made_le(m, 8, 8);
+    made_zeros(m, 64);
+    made_item(m, kind, 0x07, 0x80000000u);
+    made_close(m, kind, 0x1c);
+    made_open(m, kind, 0x59);
+    made_item(m, kind, 0x07, 2);
+    made_bytes(m, "\x01\x80\x09\x80\x01\x00", 6);
+    made_le(m, 2, 8);
+    made_le(m, UINT64_MAX - 3, 8);
+    made_le(m, 640, 8);
+    made_close(m, kind, 0x59);
+    made_open(m, kind, 0x15);
+    made_item(m, kind, 0x07, 0);
+    made_open(m, kind, 0x28);
+    made_item(m, kind, 0x07, output);
+    made_close(m, kind, 0x41);
+    made_close(m, kind, 0x43);
 }
 
 static inline void made_block(struct made *m, const struct made_facts *f)
@@ -382,6 +421,8 @@ static inline void made_stream(struct made *m, const struct made_facts *f)
         made_weights(m, f);
     if (kind->after == AFTER_BATCH || kind->after == AFTER_WEIGHTS_BATCH)
         made_batch(m, f);
+    if (f->more)
+        made_bytes(m, f->more->data, f->more->size);
     made_zeros(m, 40); /* graph and kernels */
 }
 

@@ -518,6 +518,79 @@ TEST(plan__flatbuffer_of_tensorrt_5_is_read)
     assert_int_equal(plan.complete, 0);
 }
 
+static void make_with_tensors(uint64_t claimed, const char *text)
+{
+    struct made_facts f = facts_of(1, 7);
+    struct made more = { .size = 0 };
+
+    made_item(&more, f.kind, 0x08, claimed);
+    made_tensor(&more, f.kind, "y", 1);
+    made_tensor(&more, f.kind, "images", 0);
+    made_bytes(&more, text, strlen(text));
+    f.more = &more;
+    make_plan(&made, &f);
+}
+
+TEST(tensors__of_an_rtx_plan_are_listed_inputs_first)
+{
+    tn_auto(tn_plan_io_done) struct tn_plan_io io = { .found = false };
+    tn_auto(tn_fd_done) int fd = -1;
+
+    make_with_tensors(2, "");
+    fd = as_file();
+    assert_int_equal(tn_plan_read(fd, (int64_t)made.size, &plan, NULL), TN_OK);
+    assert_int_equal(plan.complete, 1);
+    assert_int_equal(tn_plan_read_io(fd, &plan, &io, NULL), TN_OK);
+    assert_true(io.found);
+    assert_int_equal(io.count, 2);
+    assert_string_equal(io.io[0].name, "images");
+    assert_false(io.io[0].output);
+    assert_int_equal(io.io[0].dtype, TN_DTYPE_HALF);
+    assert_int_equal(io.io[0].dims.count, 2);
+    assert_int_equal(io.io[0].dims.dim[0], -1);
+    assert_int_equal(io.io[0].dims.dim[1], 640);
+    assert_string_equal(io.io[1].name, "y");
+    assert_true(io.io[1].output);
+}
+
+TEST(tensors__fewer_than_claimed_are_not_found)
+{
+    tn_auto(tn_plan_io_done) struct tn_plan_io io = { .found = false };
+    tn_auto(tn_fd_done) int fd = -1;
+
+    make_with_tensors(3, "");
+    fd = as_file();
+    assert_int_equal(tn_plan_read(fd, (int64_t)made.size, &plan, NULL), TN_OK);
+    assert_int_equal(tn_plan_read_io(fd, &plan, &io, NULL), TN_OK);
+    assert_false(io.found);
+    assert_null(io.io);
+}
+
+static void check_precision(const char *text, const char *wanted)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    char precision[64];
+
+    make_with_tensors(2, text);
+    fd = as_file();
+    assert_int_equal(tn_plan_read(fd, (int64_t)made.size, &plan, NULL), TN_OK);
+    assert_int_equal(tn_plan_weight_precision(fd, &plan, precision, NULL), TN_OK);
+    assert_string_equal(precision, wanted);
+}
+
+TEST(precision__counts_weights_and_neither_scalars_nor_scratch)
+{
+    check_precision("", "");
+    check_precision("\n tensor={ dims={ 9 } is_scratchspace=1 type=int8 }\n", "");
+    check_precision("\n tensor={ const_payload_size=512 dims={ 9 } type=half }\n"
+                    " tensor={ const_payload_size=4 dims={ 1 } type=float }\n",
+                    "half");
+    check_precision("\n tensor={ const_payload_size=512 dims={ 9 } type=float }\n"
+                    " tensor={ const_payload_size=64 dims={ 1 } type=int8 }\n",
+                    "int8,float");
+    check_precision("\n tensor={ const_payload_size=512 dims={ 9 } type=float", "");
+}
+
 /* Numbers that a file may claim anywhere. */
 static const uint64_t claims[] = { 0,
                                    1,
@@ -654,6 +727,9 @@ int main(void)
         cmocka_unit_test(verify__a_file_that_changed_meanwhile_is_an_error),
         cmocka_unit_test(plan__what_is_mistaken_for_plans_is_named),
         cmocka_unit_test(plan__flatbuffer_of_tensorrt_5_is_read),
+        cmocka_unit_test(tensors__of_an_rtx_plan_are_listed_inputs_first),
+        cmocka_unit_test(tensors__fewer_than_claimed_are_not_found),
+        cmocka_unit_test(precision__counts_weights_and_neither_scalars_nor_scratch),
         cmocka_unit_test(hostile__no_claimed_number_is_followed),
         cmocka_unit_test(hostile__files_that_claim_too_much_are_read_without_harm),
         cmocka_unit_test(hostile__overlapping_sections_are_not_whole),

@@ -13,11 +13,15 @@
 #include "tn_test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -471,20 +475,6 @@ TEST(toolchain_build__ends_at_its_deadline_and_says_in_which_phase)
     job_done(&job);
 }
 
-TEST(toolchain_build__calls_an_abort_under_a_memory_limit_by_its_name)
-{
-    struct job job;
-
-    job_init(&job, rtx17(), "ocr_det.onnx", "x=1x3x320x320:1x3x640x640:1x3x960x960");
-    job.request.limits.memory_bytes = INT64_C(400) << 20;
-    run(&job);
-    assert_int_equal(job.result.outcome, TN_BUILD_TROUBLE);
-    if (strcmp(job.result.reason, "memory-limit") != 0 &&
-        strcmp(job.result.reason, "no-memory") != 0 && strcmp(job.result.reason, "signal") != 0)
-        fail_msg("%s: %s", job.result.reason, job.result.first_line);
-    job_done(&job);
-}
-
 TEST(toolchain_build__leaves_nothing_when_the_file_may_not_grow)
 {
     struct job job;
@@ -640,6 +630,336 @@ TEST(toolchain_converter__is_read_from_package_records)
     assert_non_null(strstr(err.text, "pip install onnxconverter-common"));
 }
 
+/* --- the child's world ------------------------------------------------------------------------*/
+
+TEST(toolchain_build__names_what_ran_out_under_every_memory_limit)
+{
+    static const char *const expected[] = { "memory-limit", "no-memory", "library-missing",
+                                            "signal" };
+
+    for (int64_t mib = 320; mib <= 400; mib += 10) {
+        struct job job;
+        bool known = false;
+
+        job_init(&job, rtx17(), "ocr_det.onnx", "x=1x3x320x320:1x3x640x640:1x3x960x960");
+        job.request.limits.memory_bytes = mib << 20;
+        run(&job);
+        for (size_t i = 0; i < TN_COUNT(expected); i++)
+            known |= strcmp(job.result.reason, expected[i]) == 0;
+        if (job.result.outcome != TN_BUILD_TROUBLE || !known)
+            fail_msg("%lld MiB: outcome %d, %s: %s", (long long)mib, (int)job.result.outcome,
+                     job.result.reason, job.result.first_line);
+        if (job.result.signal == SIGABRT)
+            assert_string_equal(job.result.reason, "memory-limit");
+        job_done(&job);
+    }
+}
+
+/* In a copy of this process with a file system of its own, which goes when it ends. */
+static int build_on_a_full_disk(void)
+{
+    struct job job;
+    char small[PATH_MAX];
+
+    job_init(&job, rtx17(), "static.onnx", NULL);
+    (void)tn_text_copy(small, sizeof(small), in_folder("small"));
+    if (mkdir(small, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", small, "tmpfs", 0, "size=64k,mode=0700") < 0)
+        return 77;
+    (void)tn_text_copy(job.output, sizeof(job.output), in_folder("small/out.plan"));
+    if (tn_toolchain_build(&job.request, &job.result, &job.err) != TN_OK ||
+        job.result.outcome != TN_BUILD_TROUBLE || strcmp(job.result.stage, "write") != 0 ||
+        strcmp(job.result.reason, "no-space") != 0) {
+        print_error("%s: %s: %s %s\n", job.result.stage, job.result.reason, job.result.first_line,
+                    job.err.text);
+        return 1;
+    }
+    return rmdir(small) < 0 && errno == EBUSY && !exists(job.output) &&
+                   !exists(in_folder("small/out.plan.part"))
+               ? 0
+               : 2;
+}
+
+TEST(toolchain_build__leaves_nothing_when_the_disk_is_full)
+{
+    int status = 0;
+    pid_t pid;
+
+    (void)rtx17();
+    pid = fork();
+    if (pid == 0)
+        _exit(build_on_a_full_disk());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); /* not root, or a container without mounts */
+    assert_int_equal(status, 0);
+}
+
+static pid_t child_of(pid_t pid)
+{
+    char path[64], text[32] = "";
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+    for (int i = 0; i < 500 && !text[0]; i++) {
+        FILE *file = fopen(path, "re");
+
+        assert_non_null(file);
+        (void)!fread(text, 1, sizeof(text) - 1, file);
+        (void)fclose(file);
+        (void)usleep(10000);
+    }
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+/* Ended, be it as a zombie that is not ours, within a second. */
+static void assert_gone_within_a_second(pid_t pid)
+{
+    char path[64], text[256];
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    for (int i = 0; i < 100; i++) {
+        FILE *file = fopen(path, "re");
+        size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+        if (file)
+            (void)fclose(file);
+        text[size] = '\0';
+        if (size == 0 || strstr(text, ") Z "))
+            return;
+        (void)usleep(10000);
+    }
+    fail_msg("process %ld still lives", (long)pid);
+}
+
+static bool tell_of_phase(const struct tn_progress *progress, void *user)
+{
+    if (*progress->phase)
+        (void)!write(*(int *)user, "p", 1);
+    return true;
+}
+
+TEST(toolchain_build__worker_is_gone_a_second_after_its_parent_was_killed)
+{
+    struct job job;
+    int fds[2];
+    char byte;
+    pid_t pid, worker;
+
+    job_init(&job, rtx17(), "densenet.onnx", NULL);
+    job.request.progress = tell_of_phase;
+    job.request.user = &fds[1];
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(tn_toolchain_build(&job.request, &job.result, &job.err) != TN_OK);
+    (void)close(fds[1]);
+    assert_int_equal(read(fds[0], &byte, 1), 1); /* it builds now */
+    worker = child_of(pid);
+    assert_true(worker > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_gone_within_a_second(worker);
+    (void)close(fds[0]);
+
+    /* What may be left is the empty folder beside the output, which its owner sweeps. */
+    (void)strncat(job.output, ".tmp", sizeof(job.output) - strlen(job.output) - 1);
+    assert_int_equal(rmdir(job.output), 0);
+    job.output[strlen(job.output) - 4] = '\0';
+    assert_false(exists(job.output));
+    assert_nothing_beside(job.output);
+    job_done(&job);
+}
+
+TEST(toolchain_build__works_where_sigchld_is_ignored)
+{
+    struct job job;
+    void (*before)(int);
+
+    job_init(&job, rtx17(), "static.onnx", NULL);
+    before = signal(SIGCHLD, SIG_IGN);
+    assert_int_equal(tn_toolchain_build(&job.request, &job.result, &job.err), TN_OK);
+    (void)signal(SIGCHLD, before);
+    assert_int_equal(job.result.outcome, TN_BUILD_DONE);
+    job_done(&job);
+}
+
+static void *build_one(void *user)
+{
+    struct job *job = user;
+
+    (void)tn_toolchain_build(&job->request, &job->result, &job->err);
+    return NULL;
+}
+
+TEST(toolchain_build__runs_in_two_threads_at_once)
+{
+    struct job job[2];
+    pthread_t thread[2];
+
+    for (int i = 0; i < 2; i++)
+        job_init(&job[i], rtx17(), "static.onnx", NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, build_one, &job[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(job[i].err.code, TN_OK);
+        assert_int_equal(job[i].result.outcome, TN_BUILD_DONE);
+        job_done(&job[i]);
+    }
+}
+
+/* --- children that misbehave ------------------------------------------------------------------*/
+
+/* A build by a fake worker; any Python will do. */
+static void run_fake(struct job *job, const char *script)
+{
+    static const char model_name[] = "fake.onnx";
+    struct tn_toolchain toolchain = { .id = "fake",
+                                      .kind = "python",
+                                      .builds = { .kind = TN_RUNTIME_RTX } };
+    FILE *file = fopen(in_folder("tenon_worker.py"), "we");
+    FILE *empty = fopen(in_folder(model_name), "we");
+
+    assert_non_null(file);
+    assert_non_null(empty);
+    assert_true(fputs(script, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(fclose(empty), 0);
+    (void)tn_text_copy(toolchain.path, sizeof(toolchain.path), "/usr/bin/python3");
+    job_init(job, toolchain, model_name, NULL);
+    job->request.limits.time = 3 * TN_NSEC_PER_S;
+    assert_int_equal(setenv("TENON_LIBEXEC", folder, 1), 0);
+    run(job);
+    assert_int_equal(unsetenv("TENON_LIBEXEC"), 0);
+}
+
+static void assert_fake_ends(const char *script, const char *stage, const char *reason,
+                             const char *words)
+{
+    struct job job;
+
+    run_fake(&job, script);
+    assert_ended(&job, TN_BUILD_TROUBLE, stage, reason, words);
+    job_done(&job);
+}
+
+TEST(toolchain_build__ends_a_worker_that_hangs)
+{
+    assert_fake_ends("import signal, time\n"
+                     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                     "open(__import__('os').environ['TMPDIR'] + '/left', 'w').write('x')\n"
+                     "time.sleep(600)\n",
+                     "spawn", "timeout", "in stage spawn");
+}
+
+TEST(toolchain_build__ends_a_worker_that_floods)
+{
+    assert_fake_ends("while True: print('x' * 60000)\n", "spawn", "flooded", "more than");
+}
+
+TEST(toolchain_build__takes_no_garbage_for_a_result)
+{
+    assert_fake_ends("import os\n"
+                     "os.write(1, b'\\x00\\xff\\x1b[31m{]\\n\\n[1,2]\\n\"x\"\\n{\"type\":3}\\n')\n"
+                     "os.write(1, b'{\"type\":\"result\",\"ok\":true} trailing\\n')\n"
+                     "os.write(1, b'{\"type\":\"result\",\"ok\":1,\"ok\":true}\\n')\n"
+                     "os.write(1, b'[' * 60000 + b'\\n')\n"
+                     "os.write(1, b'{\"type\":\"io\",\"name\":7}\\n')\n"
+                     "os.write(1, b'{\"type\":\"log\",\"severity\":{},\"text\":null}')\n",
+                     "spawn", "no-result", "exited with status 0 without a result");
+}
+
+TEST(toolchain_build__does_not_believe_a_result_without_a_file)
+{
+    assert_fake_ends("print('{\"type\":\"result\",\"ok\":true,\"bytes\":10,\"stage\":\"write\",'\n"
+                     "      '\"sha256\":\"' + '0' * 64 + '\"}')\n",
+                     "write", "no-file", "is not there");
+    assert_fake_ends("import json\nr = json.loads(input())\n"
+                     "open(r['output'], 'w').write('plan')\n"
+                     "print('{\"type\":\"result\",\"ok\":true,\"bytes\":10,\"stage\":\"write\",'\n"
+                     "      '\"sha256\":\"' + '0' * 64 + '\"}')\n",
+                     "write", "no-file", "something else");
+    assert_fake_ends("import json\nr = json.loads(input())\n"
+                     "open(r['output'] + '.part', 'w').write('plan')\n"
+                     "print('{\"type\":\"result\",\"ok\":true,\"bytes\":-4,\"sha256\":5}')\n",
+                     "spawn", "no-result", "no SHA-256");
+}
+
+TEST(toolchain_build__says_of_which_signal_a_worker_died)
+{
+    assert_fake_ends("import os, sys\n"
+                     "print(\"terminate called after throwing an instance of 'std::bad_alloc'\",\n"
+                     "      file=sys.stderr, flush=True)\nos.abort()\n",
+                     "spawn", "memory-limit", "(died on signal 6, SIGABRT)");
+    assert_fake_ends("print('{\"type\":\"stage\",\"stage\":\"build\"}', flush=True)\n"
+                     "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
+                     "build", "signal", "died on signal 11 (SIGSEGV)");
+    assert_fake_ends("import os\nos.kill(os.getpid(), 9)\n", "spawn", "signal", "SIGKILL");
+}
+
+TEST(toolchain_build__shows_the_line_that_tells_without_what_a_terminal_obeys)
+{
+    struct job job;
+
+    run_fake(&job,
+             "import json\n"
+             "def say(**line): print(json.dumps(line))\n"
+             "say(type='log', severity='E', text='first, but no row knows it')\n"
+             "say(type='log', severity='E', text='[checkMacros.cpp::catchCudaError::229]')\n"
+             "say(type='log', severity='E',\n"
+             "    text='Error Code 4:\\n  \\x1b[2Jno optimization profile has been defined')\n"
+             "say(type='log', severity='W', text='beware')\n"
+             "say(type='result', ok=False, stage='build', **{'class': None})\n");
+    assert_ended(&job, TN_BUILD_REFUSED, "build", "no-profile",
+                 "Error Code 4: \\x1b[2Jno optimization profile");
+    assert_true(job.result.cure[0] != '\0');
+    assert_int_equal(json_array_size(job.result.warnings), 1);
+    job_done(&job);
+}
+
+TEST(toolchain_build__shows_the_child_little_of_our_environment)
+{
+    struct job job;
+
+    assert_int_equal(setenv("SECRET_TOKEN", "hush", 1), 0);
+    run_fake(&job, "import json, os\n"
+                   "e = ' '.join(sorted(k for k in os.environ if k != 'LC_CTYPE'))\n"
+                   "e += ' <%s>' % os.environ['CUDA_VISIBLE_DEVICES']\n"
+                   "e += str(os.path.isdir(os.environ['TMPDIR']))\n"
+                   "print(json.dumps(dict(type='result', ok=False, stage='build', text=e)))\n");
+    assert_int_equal(unsetenv("SECRET_TOKEN"), 0);
+    assert_string_equal(job.result.first_line,
+                        "CUDA_DEVICE_ORDER CUDA_VISIBLE_DEVICES HOME LANG PATH TMPDIR <>True");
+    job_done(&job);
+}
+
+TEST(toolchain_build__needs_a_worker_that_nobody_else_may_change)
+{
+    struct job job;
+
+    run_fake(&job, "");
+    assert_int_equal(setenv("TENON_LIBEXEC", folder, 1), 0);
+    assert_int_equal(chmod(in_folder("tenon_worker.py"), 0666), 0);
+    assert_int_equal(tn_toolchain_build(&job.request, &job.result, &job.err), TN_E_UNTRUSTED);
+    assert_int_equal(unlink(in_folder("tenon_worker.py")), 0);
+    assert_int_equal(tn_toolchain_build(&job.request, &job.result, &job.err), TN_E_NOTFOUND);
+    assert_int_equal(unsetenv("TENON_LIBEXEC"), 0);
+    job_done(&job);
+}
+
+/* JetPack 4 has Python 3.6: $TENON_PYTHON36. It has no TensorRT here, but must get that far. */
+TEST(toolchain_build__worker_runs_on_python_3_6)
+{
+    struct tn_toolchain toolchain = toolchain_of("TENON_PYTHON36", 7, 116);
+    struct job job;
+
+    job_init(&job, toolchain, "static.onnx", NULL);
+    run(&job);
+    assert_ended(&job, TN_BUILD_TROUBLE, "import", "module-missing", "no module tensorrt_rtx");
+    job_done(&job);
+}
+
 /* --- the group --------------------------------------------------------------------------------*/
 
 static void run_or_die(const char *const *argv)
@@ -706,7 +1026,6 @@ int main(void)
         cmocka_unit_test(toolchain_build__refuses_a_workspace_of_one_kilobyte),
         cmocka_unit_test(toolchain_build__refuses_a_plugin_that_is_not_the_one_asked_for),
         cmocka_unit_test(toolchain_build__ends_at_its_deadline_and_says_in_which_phase),
-        cmocka_unit_test(toolchain_build__calls_an_abort_under_a_memory_limit_by_its_name),
         cmocka_unit_test(toolchain_build__leaves_nothing_when_the_file_may_not_grow),
         cmocka_unit_test(toolchain_build__is_cancelled_by_its_caller),
         cmocka_unit_test(toolchain_build__notices_that_the_toolchain_is_of_another_release),
@@ -717,6 +1036,20 @@ int main(void)
         cmocka_unit_test(toolchain_convert__magika_falls_at_the_parser_with_its_line),
         cmocka_unit_test(toolchain_convert__says_why_a_file_cannot_be_converted),
         cmocka_unit_test(toolchain_converter__is_read_from_package_records),
+        cmocka_unit_test(toolchain_build__names_what_ran_out_under_every_memory_limit),
+        cmocka_unit_test(toolchain_build__leaves_nothing_when_the_disk_is_full),
+        cmocka_unit_test(toolchain_build__worker_is_gone_a_second_after_its_parent_was_killed),
+        cmocka_unit_test(toolchain_build__works_where_sigchld_is_ignored),
+        cmocka_unit_test(toolchain_build__runs_in_two_threads_at_once),
+        cmocka_unit_test(toolchain_build__ends_a_worker_that_hangs),
+        cmocka_unit_test(toolchain_build__ends_a_worker_that_floods),
+        cmocka_unit_test(toolchain_build__takes_no_garbage_for_a_result),
+        cmocka_unit_test(toolchain_build__does_not_believe_a_result_without_a_file),
+        cmocka_unit_test(toolchain_build__says_of_which_signal_a_worker_died),
+        cmocka_unit_test(toolchain_build__shows_the_line_that_tells_without_what_a_terminal_obeys),
+        cmocka_unit_test(toolchain_build__shows_the_child_little_of_our_environment),
+        cmocka_unit_test(toolchain_build__needs_a_worker_that_nobody_else_may_change),
+        cmocka_unit_test(toolchain_build__worker_runs_on_python_3_6),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
