@@ -65,7 +65,7 @@ const char *tn_refit_name(enum tn_refit refit);
 
 struct tn_plan_section {
     char tag[5]; /* as the documents spell it: "ENGN", "WGHT", "LEAN", else the text in the file */
-    int64_t offset, length;
+    int64_t offset, length; /* offset from the start of the file, a wrapper included */
 };
 
 /** Compute capabilities that an RTX plan names in its mask. */
@@ -83,7 +83,7 @@ struct tn_plan {
     int64_t expected_size; /* bytes that the header promises, wrapper included; TN_UNKNOWN */
     int complete;          /* 1 whole, 0 truncated or with bytes appended, -1 not known */
     enum tn_integrity integrity;
-    struct tn_version version;       /* from the payload */
+    struct tn_version version;       /* from the payload; 0 parts where that is out of reach */
     struct tn_version version_outer; /* from bytes 18..1b; parts 0 when absent */
     char platform[32]; /* "linux-x86_64", "linux-aarch64-tegra", else the tag's text; "" unknown */
     char wrapper[16];  /* "ultralytics" or "" */
@@ -101,7 +101,7 @@ struct tn_plan {
     enum tn_hw_compat hw_compat;
     enum tn_refit refit;
     int lean_runtime_inside, stripped, weight_streaming, version_compatible; /* 1, 0, -1 unknown */
-    int64_t payload_offset; /* where the tagged stream begins; TN_UNKNOWN */
+    int64_t payload_offset; /* where the tagged stream begins in the file; TN_UNKNOWN */
     char layout[8];         /* "E5", "P-old", "P-80", "P-82", "F1", "F2", "RTX"; "" unknown */
     char device_block[8];   /* "D60" … "D109"; "" unknown */
 };
@@ -109,14 +109,15 @@ struct tn_plan {
 /**
  * Reads facts from the first and last bytes of a file. Never fails: what cannot be understood is
  * kind unknown. `head` should hold min(file_size, TN_PLAN_HEAD_BYTES) bytes; fewer give fewer
- * facts.
+ * facts. A plan with a lean runtime inside, or behind a long wrapper, keeps its version and GPU
+ * beyond the head: tn_plan_read() fetches them.
  * @param tail the last bytes of the file, may overlap `head`; NULL if not at hand
  */
 void tn_plan_parse(const void *head, size_t head_bytes, const void *tail, size_t tail_bytes,
                    int64_t file_size, struct tn_plan *ret_plan);
 
 /**
- * Reads the facts of an open file: two reads.
+ * Reads the facts of an open file: one or two reads, one more where the archive lies far behind.
  * @return 0 or TN_E_IO
  */
 int tn_plan_read(int fd, int64_t file_size, struct tn_plan *ret_plan, struct tn_error *err);
@@ -141,7 +142,8 @@ void tn_plan_io_done(struct tn_plan_io *io);
 
 /**
  * Real weight precision of an RTX plan, counted in the Myelin text of ENGN (reads the whole
- * section): e.g. "half", "int8,float". "" when not established.
+ * section): e.g. "half", "int8,float", the narrowest first, scalar factors left out. "" when not
+ * established.
  */
 int tn_plan_weight_precision(int fd, const struct tn_plan *plan, char ret_text[64],
                              struct tn_error *err);
