@@ -1,6 +1,7 @@
 #include "cli/help.h"
 
 #include "cli/commands.h"
+#include "device/toolchains.h"
 #include "recipe/spec.h"
 
 #include <string.h>
@@ -67,13 +68,18 @@ static void document_markdown(FILE *out);
 static void document_errors(FILE *out);
 static void document_bash(FILE *out);
 static void document_model_yaml(FILE *out);
+static void document_toolchains(FILE *out);
 
 static const struct {
     const char *kind;
     void (*write)(FILE *out);
 } documents[] = {
-    { "man", document_man },   { "markdown", document_markdown },     { "errors", document_errors },
-    { "bash", document_bash }, { "model-yaml", document_model_yaml },
+    { "man", document_man },
+    { "markdown", document_markdown },
+    { "errors", document_errors },
+    { "bash", document_bash },
+    { "model-yaml", document_model_yaml },
+    { "toolchains", document_toolchains },
 };
 
 int tn_help_document(FILE *out, const char *kind)
@@ -249,6 +255,32 @@ static void document_model_yaml(FILE *out)
         "are refused with line and column. `*` stands for any key, `[]` for each item of a list. A "
         "required key must be\nthere when the map around it is.\n\n");
     tn_yaml_document(&text, tn_spec_rows);
+    (void)fputs(tn_buf_text(&text), out);
+}
+
+static void document_toolchains(FILE *out)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1 << 16);
+
+    tn_buf_adds(
+        &text,
+        "# toolchains.yaml\n\nCut from the table of its keys (`src/device/toolchains.c`) by `tenon "
+        "--document toolchains`; do not edit.\n\n"
+        "A toolchain is an installed TensorRT that can build engines. `tenon device` lists those "
+        "found. Tenon looks, in this\norder, at `$TENON_TOOLCHAINS` (a path), `toolchains.yaml` "
+        "beside the program, `/etc/tenon/toolchains.yaml`, the\nenvironments of `$VIRTUAL_ENV` and "
+        "`$CONDA_PREFIX`, the `python3` and `trtexec` on `PATH`, and `/usr/src/tensorrt/bin`.\n"
+        "`make run` writes `build/toolchains.yaml`.\n\n"
+        "```yaml\n"
+        "toolchains:\n"
+        "  - { id: rtx1.7, kind: python, python: /opt/rtx1.7/bin/python }\n"
+        "  - { kind: trtexec, trtexec: /opt/TensorRT-8.6.1.6/bin/trtexec, library: "
+        "/opt/TensorRT-8.6.1.6/lib }\n"
+        "```\n\n"
+        "A file, an interpreter, a program or a package folder that neither root nor you own, or "
+        "that others may write, is\nnot used, and a note says so: building runs its code. Versions "
+        "come from package records (pip, dpkg) and file names;\nnothing is started to ask it.\n\n");
+    tn_yaml_document(&text, tn_toolchain_rows);
     (void)fputs(tn_buf_text(&text), out);
 }
 
