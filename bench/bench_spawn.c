@@ -80,8 +80,8 @@ int main(int argc, char **argv)
         first[i] = run(argv + 2, &quiet, &peak);
         second[i] = run(argv + split + 1, &quiet, &ignored);
     }
-    (void)printf("%lld %lld %ld\n", (long long)median(first, rounds), (long long)median(second, rounds),
-                 peak);
+    (void)printf("%lld %lld %ld\n", (long long)median(first, rounds),
+                 (long long)median(second, rounds), peak);
     (void)posix_spawn_file_actions_destroy(&quiet);
     free(first);
     free(second);

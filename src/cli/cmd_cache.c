@@ -234,8 +234,6 @@ static int run(const struct tn_invocation *call)
     size_t broken = 0;
     int rc;
 
-    if (strcmp(verb, "ls") != 0 && strcmp(verb, "show") != 0 && strcmp(verb, "verify") != 0)
-        return tn_cli_usage(call, "'%s' is not one of ls, show, verify", verb);
     if (strcmp(verb, "show") == 0 && call->arg_count == 1)
         return tn_cli_usage(call,
                             "show needs an engine: digest, prefix of at least 6 digits, or name");
@@ -256,6 +254,7 @@ const struct tn_command tn_cmd_cache = {
     .args = "ls | show ENGINE… | verify [ENGINE…]",
     .min_args = 1,
     .max_args = 1024,
+    .verbs = "ls|show|verify",
     .summary = "List, show and verify the engines in the store.",
     .details =
         "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file name.",

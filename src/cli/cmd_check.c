@@ -26,7 +26,7 @@ static const struct tn_option options[] = {
       "The GPU (default: the first of CUDA_VISIBLE_DEVICES or of the machine)." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "The application allows the lean runtime inside an engine to run." },
-    { "accept", 0, TN_ARG_CHOICE, "VERDICT", "loads|may-load", false,
+    { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "With 'may-load' that verdict is a yes, too (default: loads)." },
     { 0 },
 };
@@ -391,6 +391,6 @@ const struct tn_command tn_cmd_check = {
     .examples = examples,
     .exits = "0 every engine loads; 1 some engine won't load; 2 usage; 3 not certain: some "
              "may-load or unknown, or there is neither a GPU nor --device; 66 a file or device is "
-             "not there",
+             "not there.",
     .run = run,
 };

@@ -12,15 +12,15 @@
 
 static const struct tn_option options[] = {
     { "require", 'r', TN_ARG_TEXT, "EXPR", NULL, false,
-      "exit 0 if the device satisfies EXPR, 1 if not, and say why" },
+      "Exit 0 if the device satisfies EXPR, 1 if not, and say why." },
     { "device", 'd', TN_ARG_DEVICE, "NAME|FILE", NULL, false,
-      "a bundled board with runtimes (t4+trt8.4.1.5) or a fingerprint file; default: this "
-      "machine" },
-    { "boards", 0, TN_ARG_NONE, NULL, NULL, false, "list the bundled boards" },
+      "A bundled board with runtimes (t4+trt8.4.1.5) or a fingerprint file (default: this "
+      "machine)." },
+    { "boards", 0, TN_ARG_NONE, NULL, NULL, false, "List the bundled boards." },
     { "toolchains", 0, TN_ARG_FILE, "FILE", NULL, false,
-      "a further toolchains.yaml; default: the usual places" },
+      "A further toolchains.yaml (default: the usual places)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
-      "write the fingerprint as JSON to FILE, whole or not at all" },
+      "Write the fingerprint as JSON to FILE, whole or not at all." },
     { .name = NULL },
 };
 
@@ -330,13 +330,13 @@ static int run(const struct tn_invocation *call)
 
 static const char *const examples[] = {
     "tenon device",
-    "what this machine is",
+    "What this machine is.",
     "tenon device --require 'trt>=8.4 and cc=8.7'",
-    "stop a deploy script on the wrong machine",
+    "Stop a deploy script on the wrong machine.",
     "tenon device --output line7.json",
-    "keep the fingerprint, for 'tenon check --device line7.json' elsewhere",
+    "Keep the fingerprint, for 'tenon check --device line7.json' elsewhere.",
     "tenon device --device h200+lean10.15.1.29 --json",
-    "the fingerprint of a bundled board with a runtime",
+    "The fingerprint of a bundled board with a runtime.",
     NULL,
 };
 
@@ -345,7 +345,7 @@ const struct tn_command tn_cmd_device = {
     .args = "",
     .min_args = 0,
     .max_args = 0,
-    .summary = "Show the fingerprint of a device: GPUs, driver, TensorRT runtimes, toolchains",
+    .summary = "Show the fingerprint of a device: GPUs, driver, TensorRT runtimes, toolchains.",
     .details =
         "Probes this machine without creating a CUDA context and without loading any TensorRT: "
         "GPUs through the driver, TensorRT libraries of the system, of containers, JetPack and pip "
@@ -362,6 +362,6 @@ const struct tn_command tn_cmd_device = {
     .options = options,
     .examples = examples,
     .exits = "0 done, or the requirement holds; 1 it does not; 2 usage, or a mistake in EXPR; 65 a "
-             "file that is no fingerprint; 66 no such board or file",
+             "file that is no fingerprint; 66 no such board or file.",
     .run = run,
 };

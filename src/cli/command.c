@@ -59,7 +59,7 @@ int tn_cli_finish(const struct tn_invocation *call, int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
-    (void)fprintf(stderr, "tenon %s: write to standard output: %s\n", call->command->name,
-                  strerror(errno));
+    (void)fprintf(stderr, "tenon%s%s: write to standard output: %s\n", call ? " " : "",
+                  call ? call->command->name : "", strerror(errno));
     return tn_error_exit_status(TN_E_IO);
 }

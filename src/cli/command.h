@@ -50,6 +50,7 @@ struct tn_command {
     const char *name;
     const char *args; /* "FILE|DIR|-…" as in the synopsis; may be "" */
     size_t min_args, max_args;
+    const char *verbs;               /* "ls|show": what the first argument must be; NULL = free */
     const char *summary;             /* one line */
     const char *details;             /* paragraphs of the man page */
     const struct tn_option *options; /* its own, NULL-name-ended; NULL = none */
@@ -74,8 +75,8 @@ int tn_cli_usage(const struct tn_invocation *call, const char *format, ...) TN_P
 /** A warning on stderr unless -q. */
 void tn_cli_warn(const struct tn_invocation *call, const char *format, ...) TN_PRINTF(2, 3);
 
-/** Ends output: flushes stdout. @return `status`, or 74 when stdout could not be written (full
- * disk) */
+/** Ends output: flushes stdout; `call` is NULL outside of a verb. @return `status`, or 74 when
+ * stdout could not be written (full disk) */
 int tn_cli_finish(const struct tn_invocation *call, int status);
 
 /** Every verb, NULL-ended (main.c). */

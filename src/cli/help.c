@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { COLUMNS = 80, OPTION_COLUMN = 34 };
+
 const struct tn_option tn_common_options[] = {
     { "help", 'h', TN_ARG_NONE, NULL, NULL, false, "Show this help and exit." },
     { "json", 0, TN_ARG_NONE, NULL, NULL, false,
@@ -28,28 +30,71 @@ void tn_help_overview(FILE *out)
         out);
 }
 
+/* Characters, not bytes: "…" is three bytes wide for printf. */
+static size_t width_of(const char *text, size_t length)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < length; i++)
+        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return width;
+}
+
+/* Fills lines from column `at` on, further ones from `indent`; an empty line ends a paragraph. */
+static void print_filled(FILE *out, const char *text, size_t at, size_t indent)
+{
+    bool first = true;
+
+    while (*text) {
+        size_t blanks = strspn(text, " \n");
+        size_t length = strcspn(text + blanks, " \n");
+        size_t width = width_of(text + blanks, length);
+        bool paragraph = !first && blanks > 1 && text[0] == '\n' && text[1] == '\n';
+
+        text += blanks;
+        if (paragraph || (!first && at + 1 + width > COLUMNS)) {
+            (void)fprintf(out, "%s\n%*s", paragraph ? "\n" : "", (int)indent, "");
+            at = indent;
+        } else if (!first && length > 0) {
+            (void)fputc(' ', out);
+            at++;
+        }
+        (void)fwrite(text, 1, length, out);
+        at += width;
+        text += length;
+        first = false;
+    }
+    (void)fputc('\n', out);
+}
+
 static void print_option(FILE *out, const struct tn_option *option)
 {
     char left[96];
 
-    (void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", option->letter ? "-" : " ",
+    (void)snprintf(left, sizeof(left), "  %s%c%s--%s%s%s", option->letter ? "-" : " ",
                    option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
                    option->name, option->arg != TN_ARG_NONE ? " " : "",
                    option->value                  ? option->value
                    : option->arg == TN_ARG_CHOICE ? option->choices
                                                   : "");
-    if (strlen(left) > 30)
-        (void)fprintf(out, "  %s\n  %-30s  %s\n", left, "", option->help);
+    if (strlen(left) + 2 > OPTION_COLUMN)
+        (void)fprintf(out, "%s\n%*s", left, OPTION_COLUMN, "");
     else
-        (void)fprintf(out, "  %-30s  %s\n", left, option->help);
+        (void)fprintf(out, "%-*s", OPTION_COLUMN, left);
+    print_filled(out, option->help, OPTION_COLUMN, OPTION_COLUMN);
 }
 
 void tn_help_command(FILE *out, const struct tn_command *command)
 {
-    (void)fprintf(out, "Usage: tenon %s [OPTION…]%s%s\n\n%s\n", command->name,
-                  *command->args ? " " : "", command->args, command->summary);
-    if (command->details)
-        (void)fprintf(out, "\n%s\n", command->details);
+    static const char exits[] = "Exit status: ";
+
+    (void)fprintf(out, "Usage: tenon %s [OPTION…]%s%s\n\n", command->name,
+                  *command->args ? " " : "", command->args);
+    print_filled(out, command->summary, 0, 0);
+    if (command->details) {
+        (void)fputc('\n', out);
+        print_filled(out, command->details, 0, 0);
+    }
     (void)fputs("\nOptions:\n", out);
     for (const struct tn_option *option = command->options; option && option->name; option++)
         print_option(out, option);
@@ -57,10 +102,14 @@ void tn_help_command(FILE *out, const struct tn_command *command)
         print_option(out, option);
     if (command->examples)
         (void)fputs("\nExamples:\n", out);
-    for (const char *const *example = command->examples; example && *example; example += 2)
-        (void)fprintf(out, "  %s\n      %s\n", example[0], example[1]);
-    if (command->exits)
-        (void)fprintf(out, "\nExit status: %s\n", command->exits);
+    for (const char *const *example = command->examples; example && *example; example += 2) {
+        (void)fprintf(out, "  %s\n      ", example[0]);
+        print_filled(out, example[1], 6, 6);
+    }
+    if (command->exits) {
+        (void)fprintf(out, "\n%s", exits);
+        print_filled(out, command->exits, sizeof(exits) - 1, 0);
+    }
 }
 
 static void document_man(FILE *out);
@@ -87,9 +136,25 @@ int tn_help_document(FILE *out, const char *kind)
     for (size_t i = 0; i < TN_COUNT(documents); i++)
         if (strcmp(documents[i].kind, kind) == 0) {
             documents[i].write(out);
-            return fflush(out) == 0 ? 0 : tn_error_exit_status(TN_E_IO);
+            return 0;
         }
     return tn_error_exit_status(TN_E_USAGE);
+}
+
+/* One character of UTF-8 as roff spells it, so that the page needs no preconv. @return its bytes */
+static size_t man_character(FILE *out, const char *text)
+{
+    unsigned lead = (unsigned char)text[0];
+    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    unsigned code = lead & (0xffu >> (length + 1));
+
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)text[i] & 0x3fu);
+    if (code == 0x2026)
+        (void)fputs("...", out);
+    else
+        (void)fprintf(out, "\\[u%04X]", code);
+    return length;
 }
 
 /* roff: a leading '.' or ''' is a request and '\' an escape; '-' in options must stay a
@@ -110,6 +175,8 @@ static void man_text(FILE *out, const char *text)
             (void)fputs("\\e", out);
         else if (*text == '-')
             (void)fputs("\\-", out);
+        else if ((unsigned char)*text >= 0x80)
+            text += man_character(out, text) - 1;
         else
             (void)fputc(*text, out);
         line_start = *text == '\n';
@@ -258,6 +325,7 @@ static void document_model_yaml(FILE *out)
     (void)fputs(tn_buf_text(&text), out);
 }
 
+<<<<<<< HEAD
 static void document_toolchains(FILE *out)
 {
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1 << 16);
@@ -285,6 +353,9 @@ static void document_toolchains(FILE *out)
 }
 
 static void bash_words(FILE *out, const struct tn_option *options)
+=======
+static void bash_options(FILE *out, const struct tn_option *options)
+>>>>>>> contracts
 {
     for (; options && options->name; options++) {
         if (options->letter)
@@ -293,50 +364,79 @@ static void bash_words(FILE *out, const struct tn_option *options)
     }
 }
 
+/* "a|b" as words */
+static void bash_words(FILE *out, const char *choices)
+{
+    for (; *choices; choices++)
+        (void)fputc(*choices == '|' ? ' ' : *choices, out);
+}
+
 static void bash_values(FILE *out, const struct tn_option *options)
 {
     for (; options && options->name; options++) {
-        if (options->arg == TN_ARG_NONE || options->arg == TN_ARG_TEXT)
+        if (options->arg == TN_ARG_NONE)
             continue;
-        (void)fprintf(out, "        --%s) ", options->name);
+        (void)fputs("        ", out);
+        if (options->letter)
+            (void)fprintf(out, "-%c|", options->letter);
+        (void)fprintf(out, "--%s) ", options->name);
         if (options->arg == TN_ARG_CHOICE) {
-            (void)fputs("COMPREPLY=($(compgen -W \"", out);
-            for (const char *c = options->choices; *c; c++)
-                (void)fputc(*c == '|' ? ' ' : *c, out);
-            (void)fputs("\" -- \"$cur\"));", out);
+            (void)fputs("_tenon_words '", out);
+            bash_words(out, options->choices);
+            (void)fputs("'; ", out);
         } else if (options->arg == TN_ARG_FOLDER) {
-            (void)fputs("COMPREPLY=($(compgen -d -- \"$cur\"));", out);
+            (void)fputs("_tenon_add -d; ", out);
         } else if (options->arg == TN_ARG_DEVICE) {
-            (void)fputs("COMPREPLY=($(compgen -f -- \"$cur\") $(compgen -W \"$(tenon device "
-                        "--boards 2>/dev/null)\" -- \"$cur\"));",
+            (void)fputs("_tenon_words \"$(\"${COMP_WORDS[0]}\" device --boards 2>/dev/null)\"; "
+                        "_tenon_add -f; ",
                         out);
-        } else {
-            (void)fputs("COMPREPLY=($(compgen -f -- \"$cur\"));", out);
+        } else if (options->arg == TN_ARG_FILE) {
+            (void)fputs("_tenon_add -f; ", out);
         }
-        (void)fputs(" return ;;\n", out);
+        (void)fputs("return ;;\n", out);
     }
 }
 
+static void bash_command(FILE *out, const struct tn_command *command)
+{
+    (void)fprintf(out, "    %s)\n        case $prev in\n", command->name);
+    bash_values(out, command->options);
+    (void)fputs("        esac\n        case $cur in -*) _tenon_words '", out);
+    bash_options(out, command->options);
+    bash_options(out, tn_common_options);
+    (void)fputs("'; return ;; esac\n", out);
+    if (command->verbs) {
+        (void)fputs("        [ \"$COMP_CWORD\" -ne 2 ] || { _tenon_words '", out);
+        bash_words(out, command->verbs);
+        (void)fputs("'; return; }\n", out);
+    }
+    (void)fputs("        ;;\n", out);
+}
+
+/* bash splits words at '=', too: --level=header are three of them. */
+static const char bash_start[] =
+    "# bash completion of tenon, cut from its command table\n"
+    "_tenon_add()\n{\n    local line\n"
+    "    while IFS= read -r line; do COMPREPLY+=(\"$line\"); done "
+    "< <(compgen \"$@\" -- \"$cur\")\n}\n"
+    "_tenon_words() { _tenon_add -W \"$1\"; }\n"
+    "_tenon()\n{\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    COMPREPLY=()\n"
+    "    if [ \"$cur\" = = ]; then\n        cur=\n"
+    "    elif [ \"$prev\" = = ]; then\n        prev=${COMP_WORDS[COMP_CWORD-2]}\n    fi\n";
+
 static void document_bash(FILE *out)
 {
-    (void)fputs("# bash completion of tenon, cut from its command table\n_tenon()\n{\n    local "
-                "cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"",
-                out);
+    (void)fputs(bash_start, out);
+    (void)fputs("    local commands='", out);
     for (size_t i = 0; tn_commands[i]; i++)
         (void)fprintf(out, "%s ", tn_commands[i]->name);
-    (void)fputs(
-        "--help --version\" -- \"$cur\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n",
-        out);
-    for (size_t i = 0; tn_commands[i]; i++) {
-        (void)fprintf(out, "    %s)\n        case $prev in\n", tn_commands[i]->name);
-        bash_values(out, tn_commands[i]->options);
-        (void)fputs("        esac\n        case $cur in -*) COMPREPLY=($(compgen -W \"", out);
-        bash_words(out, tn_commands[i]->options);
-        bash_words(out, tn_common_options);
-        (void)fputs("\" -- \"$cur\")); return ;; esac ;;\n", out);
-    }
-    (void)fputs("    esac\n    COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -o filenames -F "
-                "_tenon tenon\n",
+    (void)fputs("'\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+                "        _tenon_words \"$commands help --help --version\"\n        return\n    fi\n"
+                "    case ${COMP_WORDS[1]} in\n    help) _tenon_words \"$commands\"; return ;;\n",
                 out);
+    for (size_t i = 0; tn_commands[i]; i++)
+        bash_command(out, tn_commands[i]);
+    (void)fputs("    esac\n    _tenon_add -f\n}\ncomplete -o filenames -F _tenon tenon\n", out);
 }

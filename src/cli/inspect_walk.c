@@ -63,6 +63,15 @@ static unsigned char type_of(DIR *dir, const struct dirent *found)
     return (unsigned char)IFTODT(st.st_mode);
 }
 
+/* A link to a file is that file (the store's engines/ holds nothing else); one to a folder is not
+ * followed, since it may lead anywhere, also in a circle. */
+static bool leads_to_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
@@ -111,10 +120,11 @@ static void walk_folder(const char *folder, int depth, struct walk *walk)
             walk->visit(folder, &err, walk->user);
             return;
         }
-        if (listing.entry[i].type == DT_LNK)
-            walk->links++;
-        else if (listing.entry[i].type == DT_REG)
+        if (listing.entry[i].type == DT_REG ||
+            (listing.entry[i].type == DT_LNK && leads_to_file(path)))
             walk->visit(path, NULL, walk->user);
+        else if (listing.entry[i].type == DT_LNK)
+            walk->links++;
         else if (listing.entry[i].type == DT_DIR && depth < DEPTH_MAX)
             walk_folder(path, depth + 1, walk);
     }

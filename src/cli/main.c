@@ -38,8 +38,9 @@ static int unknown_command(const char *name)
         known[count] = tn_commands[count]->name;
     known[count] = NULL;
     nearest = tn_text_nearest(name, known);
-    (void)fprintf(stderr, "tenon: '%s' is not a command%s%s%s. Try 'tenon --help'.\n", name,
-                  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    (void)fprintf(stderr, "tenon: %s '%s' is not known%s%s%s\nTry 'tenon --help'.\n",
+                  *name == '-' ? "option" : "command", name, nearest ? "; did you mean '" : "",
+                  nearest ? nearest : "", nearest ? "'?" : "");
     return tn_error_exit_status(TN_E_USAGE);
 }
 
@@ -165,36 +166,61 @@ static int run_command(const struct tn_command *command, int argc, char **argv)
         return tn_cli_usage(&call, "%s is missing", command->args);
     if (call.arg_count > command->max_args)
         return tn_cli_usage(&call, "'%s' is one argument too many", call.args[command->max_args]);
+    if (command->verbs && !is_choice(command->verbs, call.args[0]))
+        return tn_cli_usage(&call, "'%s' is not one of %s", call.args[0], command->verbs);
     return tn_cli_finish(&call, command->run(&call));
+}
+
+static bool is_word(const char *word, const char *one, const char *other)
+{
+    return strcmp(word, one) == 0 || strcmp(word, other) == 0;
+}
+
+static int help(int argc, char **argv)
+{
+    const struct tn_command *command = argc > 2 ? find_command(argv[2]) : NULL;
+
+    if (argc > 3) {
+        (void)fprintf(stderr, "tenon help: '%s' is one argument too many\nTry 'tenon --help'.\n",
+                      argv[3]);
+        return tn_error_exit_status(TN_E_USAGE);
+    }
+    if (argc > 2 && !command)
+        return unknown_command(argv[2]);
+    if (command)
+        tn_help_command(stdout, command);
+    else
+        tn_help_overview(stdout);
+    return 0;
+}
+
+static int no_command(void)
+{
+    tn_help_overview(stderr);
+    return tn_error_exit_status(TN_E_USAGE);
 }
 
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : NULL;
-    const struct tn_command *command;
+    const struct tn_command *command = verb ? find_command(verb) : NULL;
 
     (void)signal(SIGPIPE, SIG_DFL);
     /* only digests are wanted of libcrypto: its configuration file would cost a tenth of a start */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-    if (!verb || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 ||
-        (strcmp(verb, "help") == 0 && argc == 2)) {
-        tn_help_overview(verb ? stdout : stderr);
-        return verb ? 0 : tn_error_exit_status(TN_E_USAGE);
-    }
-    if (strcmp(verb, "--version") == 0 || strcmp(verb, "version") == 0) {
+    if (command)
+        return run_command(command, argc - 1, argv + 1);
+    if (!verb)
+        return no_command();
+    if (strcmp(verb, "help") == 0)
+        return tn_cli_finish(NULL, help(argc, argv));
+    if (is_word(verb, "--help", "-h"))
+        return tn_cli_finish(NULL, help(1, argv));
+    if (is_word(verb, "--version", "version")) {
         (void)printf("tenon %s\n", TN_VERSION);
-        return 0;
+        return tn_cli_finish(NULL, 0);
     }
-    if (strcmp(verb, "--document") == 0 &&
-        argc == 3) /* for the build: man page, completion, docs/cli.md */
-        return tn_help_document(stdout, argv[2]);
-    if (strcmp(verb, "help") == 0) {
-        command = find_command(argv[2]);
-        if (!command)
-            return unknown_command(argv[2]);
-        tn_help_command(stdout, command);
-        return 0;
-    }
-    command = find_command(verb);
-    return command ? run_command(command, argc - 1, argv + 1) : unknown_command(verb);
+    if (strcmp(verb, "--document") == 0 && argc == 3) /* for the build and docs/ */
+        return tn_cli_finish(NULL, tn_help_document(stdout, argv[2]));
+    return unknown_command(verb);
 }
