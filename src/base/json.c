@@ -114,7 +114,9 @@ bool tn_stamp_from_json(const json_t *json, struct tn_stamp *ret_stamp)
 
 char *tn_json_text(const json_t *json)
 {
-    return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    /* seconds are all that is not an integer: nine digits, not 0.51320393600000003 */
+    return json_dumps(json,
+                      JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 }
 
 static void free_text(char **text)

@@ -137,7 +137,8 @@ static int show(const struct tn_invocation *call, const struct tn_store *store,
         tn_json_set(json, "record", tn_record_to_json(&entry.record));
         if (call->json)
             rc = tn_json_line(stdout, json, err);
-        else if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_SORT_KEYS) == 0)
+        else if (json_dumpf(json, stdout,
+                            JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(9)) == 0)
             (void)putchar('\n');
         if (rc < 0)
             return rc;

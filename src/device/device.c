@@ -138,9 +138,10 @@ static bool is_this_machine(const struct tn_device *device)
 static int parse_wanted(const char *text, struct tn_runtime_id *ret_id, struct tn_error *err)
 {
     struct tn_runtime_id id = { .kind = tn_runtime_kind_parse(text, strlen(text)) };
+    struct tn_error why = { 0 };
 
-    if (id.kind == TN_RUNTIME_UNKNOWN)
-        return tn_runtime_id_parse(text, ret_id, err);
+    if (id.kind == TN_RUNTIME_UNKNOWN && tn_runtime_id_parse(text, &id, &why) < 0)
+        return tn_fail(err, TN_E_USAGE, "%s", why.text); /* somebody's word, not a file's */
     *ret_id = id;
     return TN_OK;
 }

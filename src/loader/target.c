@@ -99,6 +99,29 @@ static int decide_gpu(const struct tn_get_options *options, const struct tn_devi
     return TN_OK;
 }
 
+/* An engine of TensorRT is tuned for one class of devices, so that has to be known in full. */
+static int need_class(const struct tn_device *device, const struct tn_target *target,
+                      struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf class = TN_BUF(1024);
+    char runtime[TN_RUNTIME_TEXT];
+
+    if (target->flavor != TN_FLAVOR_TENSORRT)
+        return TN_OK;
+    tn_runtime_id_print(&target->runtime, runtime);
+    if (!target->has_gpu)
+        return tn_fail(err, TN_E_NOTFOUND,
+                       "an engine for %s is tuned for one GPU, and %s has none that answers: name "
+                       "the device with --for, such as h200+%s ('tenon device --boards')",
+                       runtime, device->label, runtime);
+    if (!tn_gpu_class_add(&class, &target->gpu))
+        return tn_fail(err, TN_E_NOTFOUND,
+                       "an engine for %s is tuned for one GPU, and not all that counts is known of "
+                       "%s (%s): run 'tenon device --output FILE' there and name FILE with --for",
+                       runtime, device->label, tn_buf_text(&class));
+    return TN_OK;
+}
+
 int tn_target_decide(const struct tn_get_options *options, const struct tn_device *machine,
                      const struct tn_device *named, struct tn_target *ret_target,
                      struct tn_error *err)
@@ -120,6 +143,8 @@ int tn_target_decide(const struct tn_get_options *options, const struct tn_devic
     target.flavor = tn_runtime_flavor(target.runtime.kind);
     (void)tn_text_copy(target.platform, sizeof(target.platform), device->platform);
     rc = decide_gpu(options, device, &target, err);
+    if (rc == TN_OK)
+        rc = need_class(device, &target, err);
     if (rc < 0)
         return rc;
     find_toolchain(machine, &target);
