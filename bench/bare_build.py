@@ -5,7 +5,7 @@ usage: bare_build.py MODEL OUTPUT INPUT=MIN:OPT:MAX
 import os
 import sys
 
-import tensorrt_rtx as trt
+import tensorrt_rtx_bindings as trt
 
 model, output, shapes = sys.argv[1:4]
 logger = trt.Logger(trt.Logger.WARNING)

@@ -135,7 +135,9 @@ open({str(model)!r}, 'wb').write(h.make_model(g, opset_imports=[h.make_opsetid('
 def bench_build(folder):
     ours, theirs = [], []
     for i in range(7):
-        theirs.append(spawn([PYTHON, str(ROOT / "bench/bare_build.py"), MODEL, str(folder / "bare.plan"), SHAPES])[0])
+        seconds, status = spawn([PYTHON, str(ROOT / "bench/bare_build.py"), MODEL, str(folder / "bare.plan"), SHAPES])
+        assert status == 0
+        theirs.append(seconds)
         store = folder / f"cold{i}"
         seconds, status = spawn([TENON, "get", "-q", MODEL, "--shapes", SHAPES, "--runtime", RUNTIME, "--store", str(store)])
         assert status == 0

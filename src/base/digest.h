@@ -16,13 +16,13 @@ struct tn_digest {
     unsigned char sha256[32];
 };
 
-/** A digest under way; opaque inside. Zeroed = not begun. */
+/** A digest under way. Zeroed = not begun. */
 struct tn_hash {
-    void *state;
+    _Alignas(uint64_t) unsigned char state[128];
 };
 
 int tn_hash_begin(struct tn_hash *hash, struct tn_error *err);
-/** @return 0 or TN_E_NOMEM (libcrypto failed) */
+/** @return 0; TN_E_NOMEM if libcrypto failed */
 int tn_hash_add(struct tn_hash *hash, const void *data, size_t size, struct tn_error *err);
 /** Ends the digest; `hash` may be begun again. */
 int tn_hash_end(struct tn_hash *hash, struct tn_digest *ret_digest, struct tn_error *err);

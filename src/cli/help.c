@@ -325,7 +325,6 @@ static void document_model_yaml(FILE *out)
     (void)fputs(tn_buf_text(&text), out);
 }
 
-<<<<<<< HEAD
 static void document_toolchains(FILE *out)
 {
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1 << 16);
@@ -352,10 +351,7 @@ static void document_toolchains(FILE *out)
     (void)fputs(tn_buf_text(&text), out);
 }
 
-static void bash_words(FILE *out, const struct tn_option *options)
-=======
 static void bash_options(FILE *out, const struct tn_option *options)
->>>>>>> contracts
 {
     for (; options && options->name; options++) {
         if (options->letter)

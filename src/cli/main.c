@@ -6,7 +6,6 @@
 #include "cli/help.h"
 
 #include <getopt.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,8 +205,6 @@ int main(int argc, char **argv)
     const struct tn_command *command = verb ? find_command(verb) : NULL;
 
     (void)signal(SIGPIPE, SIG_DFL);
-    /* only digests are wanted of libcrypto: its configuration file would cost a tenth of a start */
-    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (command)
         return run_command(command, argc - 1, argv + 1);
     if (!verb)

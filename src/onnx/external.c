@@ -159,7 +159,7 @@ static int digest_all(struct tn_model *model, struct tn_hash *hash, struct tn_er
 
 int tn_external_read(struct tn_model *model, struct tn_error *err)
 {
-    tn_auto(tn_hash_done) struct tn_hash hash = { 0 };
+    tn_auto(tn_hash_done) struct tn_hash hash = { { 0 } };
     int rc;
 
     if (model->external_count == 0)

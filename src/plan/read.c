@@ -140,7 +140,7 @@ static int hash_with_crc(int fd, int64_t from, int64_t to, struct tn_hash *hash,
 static int verify_crc(int fd, int crc_at, struct tn_plan *plan, struct tn_digest *ret_digest,
                       int64_t *ret_bytes, struct tn_error *err)
 {
-    tn_auto(tn_hash_done) struct tn_hash hash = { NULL };
+    tn_auto(tn_hash_done) struct tn_hash hash = { { 0 } };
     unsigned char header[ARCHIVE_HEADER_BYTES];
     uLong crc = 0;
     size_t got;

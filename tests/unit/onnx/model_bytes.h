@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { BYTES_MAX = 64 << 20 };
