@@ -56,6 +56,7 @@ int tn_device_probe_with(const struct tn_probe_options *options, const struct tn
     rc = tn_scan_toolchains(scan, options ? options->toolchains_file : NULL, err);
     if (rc < 0)
         return rc;
+    tn_scan_ask(scan);
     tn_scan_compare(scan);
     *ret_device = *device;
     return TN_OK;

@@ -104,6 +104,7 @@ void tn_scan_jetson(struct tn_scan *scan);   /* L4T, JetPack, module, platform *
 void tn_scan_runtimes(struct tn_scan *scan); /* libraries of the system */
 void tn_scan_site(struct tn_scan *scan, const struct tn_python *python); /* and of pip */
 int tn_scan_toolchains(struct tn_scan *scan, const char *further_file, struct tn_error *err);
+void tn_scan_ask(struct tn_scan *scan);     /* exact versions of libraries that no record gives */
 void tn_scan_compare(struct tn_scan *scan); /* notes on runtimes that disagree */
 
 /** JetPack's exact TensorRT for this L4T; parts 0 when not known. */

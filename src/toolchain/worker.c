@@ -1,25 +1,14 @@
 #include "toolchain/worker.h"
 
 #include "base/file.h"
+#include "base/libexec.h"
 #include "base/text.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char worker_name[] = "tenon_worker.py";
-
-/* From the folder of the program or library: bin/, lib/ and lib/TRIPLET/ of an installation, build/
- * and build/tests/ of the source tree. */
-static const char *const beside[] = {
-    "../libexec/tenon",
-    "../../libexec/tenon",
-    "../workers",
-    "../../workers",
-};
 
 static const tn_nsec time_default = 2 * 3600 * TN_NSEC_PER_S;
 static const int64_t disk_default = INT64_C(64) << 30;
@@ -28,84 +17,6 @@ static const int64_t disk_default = INT64_C(64) << 30;
 static const int64_t memory_least = INT64_C(4) << 30;
 static const int64_t memory_most = INT64_C(1) << 40;
 static const int64_t output_most = INT64_C(32) << 20; /* the worker cuts its log lines itself */
-
-/* --- finding the worker -----------------------------------------------------------------------*/
-
-static int trust(const char *path, struct tn_error *err)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return tn_fail_os(err, TN_E_IO, "look at '%s'", path);
-    return tn_file_trusted(&st, path, err);
-}
-
-/* A file is as good as its folder: who may write there may replace it. */
-static int trust_with_folder(const char *path, struct tn_error *err)
-{
-    char folder[PATH_MAX];
-    size_t length = (size_t)(tn_path_base(path) - path);
-    int rc = trust(path, err);
-
-    if (rc < 0)
-        return rc;
-    if (length == 0)
-        return trust(".", err);
-    (void)tn_text_copy_n(folder, sizeof(folder), path, length);
-    return trust(folder, err);
-}
-
-static bool take_if_there(const char *folder, size_t folder_length, const char *below,
-                          char ret_path[PATH_MAX])
-{
-    char path[PATH_MAX];
-    int length =
-        snprintf(path, sizeof(path), "%.*s/%s/%s", (int)folder_length, folder, below, worker_name);
-
-    return length > 0 && (size_t)length < sizeof(path) && realpath(path, ret_path) != NULL;
-}
-
-static bool find_beside(const char *object, char ret_path[PATH_MAX])
-{
-    const char *slash = strrchr(object, '/');
-
-    for (size_t i = 0; slash && i < TN_COUNT(beside); i++)
-        if (take_if_there(object, (size_t)(slash - object), beside[i], ret_path))
-            return true;
-    return false;
-}
-
-static bool find_worker(const char *given, char ret_path[PATH_MAX])
-{
-    char program[PATH_MAX] = "";
-    Dl_info info = { 0 };
-    ssize_t length;
-
-    if (given)
-        return take_if_there(given, strlen(given), ".", ret_path);
-    /* A library names itself by its absolute path, a program as it was called. */
-    if (dladdr(worker_name, &info) && info.dli_fname && info.dli_fname[0] == '/' &&
-        find_beside(info.dli_fname, ret_path))
-        return true;
-    length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (length > 0 && find_beside(program, ret_path))
-        return true;
-    return take_if_there(TN_LIBEXEC_DIR, strlen(TN_LIBEXEC_DIR), ".", ret_path);
-}
-
-int tn_worker_find(char ret_path[PATH_MAX], struct tn_error *err)
-{
-    const char *given = getenv("TENON_LIBEXEC");
-    int rc;
-
-    if (given && !*given)
-        given = NULL;
-    if (!find_worker(given, ret_path))
-        return tn_fail(err, TN_E_NOTFOUND, "%s is not in %s%s", worker_name,
-                       given ? "TENON_LIBEXEC=" : "", given ? given : TN_LIBEXEC_DIR);
-    rc = trust_with_folder(ret_path, err);
-    return rc < 0 ? tn_while(err, rc, "the worker") : TN_OK;
-}
 
 /* --- environment ------------------------------------------------------------------------------*/
 
@@ -238,10 +149,15 @@ static int print_request(const struct tn_worker_run *run, const struct tn_proc_o
 
 static int trust_toolchain(const struct tn_toolchain *toolchain, struct tn_error *err)
 {
-    int rc = trust_with_folder(toolchain->path, err);
+    int rc = tn_libexec_trust(toolchain->path, err);
+    struct stat st;
 
-    if (rc == TN_OK && *toolchain->library_folder)
-        rc = trust(toolchain->library_folder, err);
+    if (rc == TN_OK && *toolchain->library_folder) {
+        if (stat(toolchain->library_folder, &st) < 0)
+            rc = tn_fail_os(err, TN_E_IO, "look at '%s'", toolchain->library_folder);
+        else
+            rc = tn_file_trusted(&st, toolchain->library_folder, err);
+    }
     return rc < 0 ? tn_while(err, rc, "toolchain %s", toolchain->id) : TN_OK;
 }
 
@@ -269,7 +185,7 @@ int tn_worker_run(const struct tn_worker_run *run, struct tn_proc_result *ret_en
         .output_bytes = output_most,
         .background = true,
     };
-    int rc = tn_worker_find(worker, err);
+    int rc = tn_libexec_find("tenon_worker.py", worker, err);
 
     if (rc == TN_OK)
         rc = trust_toolchain(run->toolchain, err);

@@ -1,5 +1,5 @@
 /*
- * Where workers/tenon_worker.py lies, and running it once: environment, temporary folder, limits.
+ * Running workers/tenon_worker.py once: environment, temporary folder, limits.
  *
  * Any thread; nothing is kept.
  */
@@ -9,16 +9,6 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "toolchain/toolchain.h"
-
-#include <limits.h>
-
-/**
- * Finds the worker: $TENON_LIBEXEC, or beside this library or program (../libexec/tenon, or
- * ../workers in the source tree), or the folder of the installation. A file or folder that others
- * may change is refused.
- * @return 0, TN_E_NOTFOUND with the places looked at, TN_E_UNTRUSTED
- */
-int tn_worker_find(char ret_path[PATH_MAX], struct tn_error *err);
 
 /** One run of the worker. All borrowed. */
 struct tn_worker_run {
