@@ -96,8 +96,8 @@ void tn_device_stamp(struct tn_buf *text);
 /** The runtime that an application here would load: TENON_RUNTIME, else what the dynamic loader
  * opens, else the only one found.
  * @param wanted "--runtime" or a spec's: "trt10.6.0.26", "rtx", …; NULL = decide
- * @return 0; TN_E_NOTFOUND (none, or none as wanted); TN_E_USAGE (several that disagree; they are
- * listed) */
+ * @return 0; TN_E_NOTFOUND (none, or none as wanted); TN_E_USAGE (several that disagree: they are
+ * listed; or `wanted` names no runtime) */
 int tn_device_runtime(const struct tn_device *device, const char *wanted,
                       const struct tn_runtime **ret_runtime, struct tn_error *err);
 

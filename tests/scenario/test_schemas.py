@@ -58,6 +58,7 @@ def told(command, *args, status=0, **kwargs):
     assert done.returncode == status, done.stderr + done.stdout
     assert done.stdout == "" or done.stdout.endswith("\n")
     answers = [read(line) for line in done.stdout.splitlines()]
+    assert not re.search(r":\d+\.\d{10}", done.stdout), "seconds with noise behind them"
     for answer in answers:
         assert isinstance(answer, dict)
         validator(command).validate(answer)
@@ -288,6 +289,19 @@ def test_get__built_hit_fallen_failed_and_refused(store, tmp_path):
         shown, = told("cache", "show", listed["digest"])
         assert shown["record"]["key"] == listed["key"]
     assert all(row["whole"] for row in told("cache", "verify"))
+
+
+@needs_rtx
+def test_get__of_classic_tensorrt_needs_a_gpu_to_tune_for(store):
+    if told("device")[0]["gpus"]:
+        pytest.skip("this machine has a GPU")
+    net = model("light_squeezenet")
+    nowhere, = told("get", net, "--runtime", "trt10.6.0.26", status=66)
+    assert "with --for, such as h200+trt10.6.0.26" in nowhere["error"]
+    part_known, = told("get", net, "--for", "thor+trt10.13.3.9", status=66)
+    assert "tenon device --output" in part_known["error"]
+    no_toolchain, = told("get", net, "--for", "h200+trt10.6.0.26", status=1)
+    assert [rung["result"] for rung in no_toolchain["ladder"]] == ["missing"] and no_toolchain["gpu"]
 
 
 @needs_rtx

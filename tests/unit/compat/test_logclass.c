@@ -305,6 +305,10 @@ static const struct {
     { "Cuda failure: out of memory", "no-memory", TN_LOG_DEVICE },
     { "Error Code 2: OutOfMemory (no further information)", "no-memory", TN_LOG_DEVICE },
     { "Unexpected exception std::bad_alloc", "no-memory", TN_LOG_DEVICE },
+    { "cannot allocate memory for thread-local data: ABORT", "no-memory", TN_LOG_DEVICE },
+    { "python: error while loading shared libraries: libm.so.6: failed to map segment from shared "
+      "object",
+      "no-memory", TN_LOG_DEVICE },
     { "FAILED_ALLOCATION: std::exception", "no-memory", TN_LOG_DEVICE },
     { "Unexpected Internal Error: Unexpected exception Resource temporarily unavailable",
       "no-memory", TN_LOG_DEVICE },

@@ -195,7 +195,7 @@ TEST(the_runtime_is_the_one_that_the_dynamic_loader_opens)
     assert_string_equal(chosen(&device, "trt10.6.0.26"), "trt10.6.0.26");
     assert_string_equal(chosen(&device, "trt10.6"), "trt10.6.0.26");
     assert_string_equal(chosen(&device, "rtx"), "NOTFOUND");
-    assert_string_equal(chosen(&device, "nonsense"), "INVALID");
+    assert_string_equal(chosen(&device, "nonsense"), "USAGE");
     add(&device, "rtx1.7.1.116", "/usr/lib/libtensorrt_rtx.so.1", "dynamic-loader");
     assert_string_equal(chosen(&device, NULL), "USAGE");
 }
