@@ -787,6 +787,7 @@ enum { CLASS_PARTS = 5 };
 struct class_part {
     int64_t built, here;
     const char *unit;
+    const char *name;
 };
 
 static int64_t whole_gib(int64_t bytes)
@@ -799,12 +800,13 @@ static int64_t whole_gib(int64_t bytes)
 static void class_parts(const struct tn_gpu *built, const struct tn_gpu *here,
                         struct class_part ret_part[CLASS_PARTS])
 {
-    ret_part[0] = (struct class_part) { built->sm_count, here->sm_count, "SM" };
-    ret_part[1] = (struct class_part) { built->bus_bits, here->bus_bits, "bit bus" };
-    ret_part[2] = (struct class_part) { built->l2_bytes, here->l2_bytes, "bytes of L2" };
+    ret_part[0] = (struct class_part) { built->sm_count, here->sm_count, "SM", "SM count" };
+    ret_part[1] = (struct class_part) { built->bus_bits, here->bus_bits, "bit bus", "bus width" };
+    ret_part[2] = (struct class_part) { built->l2_bytes, here->l2_bytes, "bytes of L2", "L2 size" };
     ret_part[3] = (struct class_part) { whole_gib(built->memory_bytes),
-                                        whole_gib(here->memory_bytes), "GiB" };
-    ret_part[4] = (struct class_part) { built->integrated, here->integrated, "integrated" };
+                                        whole_gib(here->memory_bytes), "GiB", "memory size" };
+    ret_part[4] = (struct class_part) { built->integrated, here->integrated, "integrated",
+                                        "integrated or discrete" };
 }
 
 /* An engine without a level is tuned for one class. For the others the class does not matter. */
@@ -851,7 +853,7 @@ static bool class_not_known(const struct tn_plan *plan, const struct tn_compat_t
         if (part[i].built >= 0 && part[i].here >= 0 && part[i].built != part[i].here)
             return false; /* other_class() has said it */
         if (part[i].built < 0 || part[i].here < 0)
-            add(missing, sizeof(missing), "%s%s", missing[0] ? ", " : "", part[i].unit);
+            add(missing, sizeof(missing), "%s%s", missing[0] ? ", " : "", part[i].name);
     }
     if (!missing[0])
         return false;

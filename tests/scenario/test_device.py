@@ -1,6 +1,7 @@
 """`tenon device` as a person and a deploy script run it."""
 import json
 import os
+import pathlib
 import stat
 import subprocess
 
@@ -157,3 +158,58 @@ def test_toolchains_yaml_names_the_real_one(bare, monkeypatch, tmp_path):
     assert fingerprint["toolchains"][0]["path"] == RTX
     path.chmod(0o666)
     assert any("not read" in note for note in answer("device", "--toolchains", path)[0]["notes"])
+
+
+LIBRARY = """
+#include <stdint.h>
+#include <stdlib.h>
+int32_t getInferLibMajorVersion(void) { return 10; }
+int32_t getInferLibMinorVersion(void) { return 6; }
+int32_t getInferLibPatchVersion(void) { return 0; }
+int32_t getInferLibBuildVersion(void) { return 26; }
+"""
+
+
+def compiled(folder, name, source):
+    folder.mkdir(mode=0o755, exist_ok=True)
+    (folder / "library.c").write_text(source)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / name, folder / "library.c"], check=True)
+    (folder / name).chmod(0o755)
+
+
+def runtimes(folder):
+    return {r["path"]: r for r in answer("device", env={"LD_LIBRARY_PATH": str(folder)})[0]["runtimes"]}
+
+
+def test_device__asks_a_library_whose_build_number_no_record_tells(tmp_path):
+    compiled(tmp_path / "lib", "libnvinfer.so.10", LIBRARY)
+    found = runtimes(tmp_path / "lib")[str(tmp_path / "lib/libnvinfer.so.10")]
+    assert found["version"] == "10.6.0.26" and "asked" in found["found_by"]
+
+
+def test_device__survives_a_library_that_crashes_when_it_is_opened(tmp_path):
+    compiled(tmp_path / "lib", "libnvinfer.so.10",
+             "#include <stdlib.h>\n__attribute__((constructor)) static void boom(void) { abort(); }\n")
+    found = runtimes(tmp_path / "lib")[str(tmp_path / "lib/libnvinfer.so.10")]
+    assert found["version"] in (None, "10") and "asked" not in found["found_by"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to own files as another user")
+def test_device__never_opens_a_library_that_another_user_could_change(tmp_path):
+    marker = tmp_path / "opened"
+    compiled(tmp_path / "lib", "libnvinfer.so.10", LIBRARY + f"""
+#include <fcntl.h>
+__attribute__((constructor)) static void tell(void) {{ (void)!creat("{marker}", 0600); }}
+""")
+    os.chown(tmp_path / "lib", 65534, 65534)
+    runtimes(tmp_path / "lib")
+    assert not marker.exists()
+
+
+@needs_rtx
+def test_probe__reads_the_version_out_of_the_real_library():
+    library = next(pathlib.Path(RTX).parent.parent.glob("lib/python3*/site-packages/tensorrt_rtx_libs/libtensorrt_rtx.so.1"))
+    probe = pathlib.Path(TENON).parent / "tenon-probe"
+    done = subprocess.run([probe, library], capture_output=True, text=True, env={"PATH": "/usr/bin"})
+    assert (done.returncode, done.stdout) == (0, "1.7.1.116\n"), done.stderr
+    assert subprocess.run([probe, "/nonexistent.so"], capture_output=True).returncode == 1
