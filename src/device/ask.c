@@ -61,6 +61,11 @@ static bool may_tell(const struct tn_runtime_id *id)
  */
 static void complete_toolchain(const struct tn_device *device, struct tn_toolchain *toolchain)
 {
+    char name[TN_RUNTIME_TEXT];
+    bool named_so;
+
+    tn_runtime_id_print(&toolchain->builds, name);
+    named_so = strcmp(toolchain->id, name) == 0;
     for (int i = 0; i < device->runtime_count && toolchain->builds.version.parts < 4; i++) {
         const struct tn_runtime *runtime = &device->runtime[i];
         size_t length = strlen(toolchain->library_folder);
@@ -72,6 +77,9 @@ static void complete_toolchain(const struct tn_device *device, struct tn_toolcha
             tn_version_compare(&runtime->id.version, &toolchain->builds.version) == 0)
             toolchain->builds.version = runtime->id.version;
     }
+    tn_runtime_id_print(&toolchain->builds, name);
+    if (named_so)
+        (void)tn_text_copy(toolchain->id, sizeof(toolchain->id), name);
 }
 
 void tn_scan_ask(struct tn_scan *scan)
