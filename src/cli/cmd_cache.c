@@ -61,7 +61,8 @@ static int newest_first(const void *a, const void *b)
     return (x->sequence < y->sequence) - (x->sequence > y->sequence);
 }
 
-static json_t *entry_json(const struct tn_store *store, const struct tn_entry *entry)
+/* `chosen`: of its recipe's engines the one that is handed out, by mark, level, newest. */
+static json_t *entry_json(const struct tn_store *store, const struct tn_entry *entry, bool chosen)
 {
     const struct tn_record *record = &entry->record;
     tn_nsec used = tn_object_last_used(store, &record->digest);
@@ -81,7 +82,7 @@ static json_t *entry_json(const struct tn_store *store, const struct tn_entry *e
     tn_json_set_int(json, "size_bytes", record->plan_bytes);
     tn_json_set_str(json, "level", tn_level_name(entry->level));
     tn_json_set_tri(json, "pinned", entry->pinned);
-    tn_json_set_tri(json, "blessed", entry->blessed);
+    tn_json_set_tri(json, "blessed", chosen);
     tn_clock_rfc3339(used < 0 ? 0 : used, when);
     tn_json_set_str(json, "last_used", used < 0 ? NULL : when);
     return json;
@@ -98,6 +99,16 @@ static void print_row(const struct tn_entry *entry)
                  entry->record.name);
 }
 
+/* Whether no other engine of the same recipe comes before entry number `at`. */
+static bool is_chosen(const struct tn_entries *all, size_t at)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (i != at && tn_digest_equal(&all->item[i].record.key, &all->item[at].record.key) &&
+            tn_entry_compare(&all->item[i], &all->item[at]) < 0)
+            return false;
+    return true;
+}
+
 static int list(const struct tn_invocation *call, const struct tn_store *store,
                 struct tn_error *err)
 {
@@ -110,7 +121,7 @@ static int list(const struct tn_invocation *call, const struct tn_store *store,
         qsort(listing.all.item, listing.all.count, sizeof(*listing.all.item), newest_first);
     for (size_t i = 0; rc == TN_OK && i < listing.all.count; i++) {
         tn_auto(tn_json_done) json_t *json =
-            call->json ? entry_json(store, &listing.all.item[i]) : NULL;
+            call->json ? entry_json(store, &listing.all.item[i], is_chosen(&listing.all, i)) : NULL;
 
         if (call->json)
             rc = tn_json_line(stdout, json, err);
@@ -118,7 +129,8 @@ static int list(const struct tn_invocation *call, const struct tn_store *store,
             print_row(&listing.all.item[i]);
     }
     if (listing.all.count == 0 && !call->json && !call->quiet)
-        (void)fprintf(stderr, "no engines in '%s'\n", tn_store_root(store, 0));
+        (void)fprintf(stderr, "no engines in '%s'%s\n", tn_store_root(store, 0),
+                      tn_store_present(store, 0) ? "" : ", which does not exist");
     tn_entries_done(&listing.all);
     return rc;
 }
@@ -128,12 +140,17 @@ static int show(const struct tn_invocation *call, const struct tn_store *store,
 {
     for (size_t i = 1; i < call->arg_count; i++) {
         tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+        tn_auto(tn_entries_done) struct tn_entries same = { 0 };
         tn_auto(tn_json_done) json_t *json = NULL;
         int rc = tn_objects_by_name(store, call->args[i], &entry, err);
 
+        if (rc == TN_OK)
+            rc = tn_objects_find(store, &entry.record.key, NULL, NULL, &same, err);
         if (rc < 0)
             return rc;
-        json = entry_json(store, &entry);
+        json = entry_json(store, &entry,
+                          same.count == 0 ||
+                              tn_digest_equal(&same.item[0].record.digest, &entry.record.digest));
         tn_json_set(json, "record", tn_record_to_json(&entry.record));
         if (call->json)
             rc = tn_json_line(stdout, json, err);
@@ -238,7 +255,7 @@ static int run(const struct tn_invocation *call)
     if (strcmp(verb, "show") == 0 && call->arg_count == 1)
         return tn_cli_usage(call,
                             "show needs an engine: digest, prefix of at least 6 digits, or name");
-    rc = tn_store_open(tn_given(call, "store"), &store, &err);
+    rc = tn_store_look(tn_given(call, "store"), &store, &err);
     if (rc == TN_OK && strcmp(verb, "ls") == 0)
         rc = list(call, store, &err);
     else if (rc == TN_OK && strcmp(verb, "show") == 0)

@@ -33,6 +33,19 @@ static unsigned rows_for(const struct tn_plan *plan, const struct tn_compat_targ
     return TN_RULE_FILE | TN_RULE_ENGINE | TN_RULE_TENSORRT;
 }
 
+/* Keeps what decides in front; among equals the order of the rules, which is a runtime's own. */
+static void add_reason(struct tn_answer *answer, const struct tn_reason *reason)
+{
+    int at = answer->reason_count;
+
+    if (at == TN_REASONS_MAX)
+        return;
+    for (; at > 0 && answer->reason[at - 1].verdict < reason->verdict; at--)
+        answer->reason[at] = answer->reason[at - 1];
+    answer->reason[at] = *reason;
+    answer->reason_count++;
+}
+
 void tn_compat_check(const struct tn_plan *plan, const struct tn_compat_target *target,
                      struct tn_answer *ret_answer)
 {
@@ -50,8 +63,7 @@ void tn_compat_check(const struct tn_plan *plan, const struct tn_compat_target *
             continue;
         if (reason.verdict > answer.verdict)
             answer.verdict = reason.verdict;
-        if (answer.reason_count < TN_REASONS_MAX)
-            answer.reason[answer.reason_count++] = reason;
+        add_reason(&answer, &reason);
     }
     *ret_answer = answer;
 }

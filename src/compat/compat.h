@@ -90,7 +90,8 @@ const struct tn_rule *tn_compat_rules(size_t *ret_count);
 
 struct tn_answer {
     enum tn_verdict verdict;
-    struct tn_reason reason[TN_REASONS_MAX]; /* the reasons against; none for `loads` */
+    struct tn_reason
+        reason[TN_REASONS_MAX]; /* the reasons against, weightiest first; none for `loads` */
     int reason_count;
     const char *by; /* "rule", "evidence", "trial"; static */
 };

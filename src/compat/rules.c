@@ -912,21 +912,25 @@ static bool say_outside(const struct tn_plan *plan, const struct tn_compat_targe
                  gpu_word(target->gpu), cc_text(target->gpu).is);
 }
 
-static bool mask_enforced(const struct tn_compat_target *target)
+/* Where no runtime is named it can only be the engine's own release: no other one loads it. */
+static bool mask_enforced(const struct tn_plan *plan, const struct tn_compat_target *target)
 {
-    return at_least(runs(target), 1, 7, 0);
+    const struct tn_version *version = runs(target);
+
+    return at_least(version->parts > 0 ? version : &plan->version, 1, 7, 0);
 }
 
 static bool rtx_mask_refuses(const struct tn_plan *plan, const struct tn_compat_target *target,
                              struct tn_reason *reason)
 {
-    return outside_mask(plan, target) && mask_enforced(target) && say_outside(plan, target, reason);
+    return outside_mask(plan, target) && mask_enforced(plan, target) &&
+           say_outside(plan, target, reason);
 }
 
 static bool rtx_mask_lenient(const struct tn_plan *plan, const struct tn_compat_target *target,
                              struct tn_reason *reason)
 {
-    return outside_mask(plan, target) && !mask_enforced(target) &&
+    return outside_mask(plan, target) && !mask_enforced(plan, target) &&
            say_outside(plan, target, reason);
 }
 

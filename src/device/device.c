@@ -72,7 +72,7 @@ static int add_given_runtime(struct tn_device *device, const char *text, size_t 
             *at = (char)(*at - 'A' + 'a');
     rc = tn_runtime_id_parse(word, &runtime->id, err);
     if (rc < 0)
-        return rc;
+        return tn_while(err, TN_E_USAGE, "device"); /* somebody's word, not a file's */
     (void)tn_text_copy(runtime->found_by, sizeof(runtime->found_by), "given");
     device->runtime_count++;
     return TN_OK;

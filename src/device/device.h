@@ -72,7 +72,7 @@ int tn_device_probe(const struct tn_probe_options *options, struct tn_device *re
                     struct tn_error *err);
 
 /** `BOARD[+RUNTIME…]`, as "t4+trt8.4.1.5"; names are matched without case. @return 0 or
- * TN_E_NOTFOUND with the nearest names, TN_E_INVALID (the runtime) */
+ * TN_E_NOTFOUND with the nearest names, TN_E_USAGE (the runtime) */
 int tn_device_named(const char *text, struct tn_device *ret_device, struct tn_error *err);
 
 /** A name as above, or a path of a fingerprint JSON file; text with '/' or ending in .json is a

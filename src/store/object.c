@@ -189,18 +189,20 @@ static int append(struct tn_entries *entries, struct tn_entry *entry_steal, stru
     return TN_OK;
 }
 
+int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b)
+{
+    if (a->blessed != b->blessed)
+        return a->blessed ? -1 : 1;
+    if (a->level != b->level)
+        return a->level > b->level ? -1 : 1;
+    if (a->store != b->store)
+        return a->store < b->store ? -1 : 1;
+    return (a->record.sequence < b->record.sequence) - (a->record.sequence > b->record.sequence);
+}
+
 static int better_first(const void *a, const void *b)
 {
-    const struct tn_entry *x = a;
-    const struct tn_entry *y = b;
-
-    if (x->blessed != y->blessed)
-        return x->blessed ? -1 : 1;
-    if (x->level != y->level)
-        return x->level > y->level ? -1 : 1;
-    if (x->store != y->store)
-        return x->store < y->store ? -1 : 1;
-    return (x->record.sequence < y->record.sequence) - (x->record.sequence > y->record.sequence);
+    return tn_entry_compare(a, b);
 }
 
 static bool has_digest(const struct tn_entries *entries, const struct tn_digest *digest)

@@ -23,6 +23,10 @@ struct tn_entry {
 };
 void tn_entry_done(struct tn_entry *entry);
 
+/** Negative when `a` is handed out before `b` of the same recipe: an operator's mark, then the
+ * higher level, then the earlier store of the list, then the newer one. */
+int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b);
+
 struct tn_entries {
     struct tn_entry *item;
     size_t count;

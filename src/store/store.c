@@ -150,12 +150,13 @@ static int look_at_place(struct tn_store *store, size_t at, struct tn_error *err
     return tn_store_trusts(store, at, &st, place->root, err);
 }
 
-static int make_first(struct tn_store *store, struct tn_error *err)
+/* Makes the first store where that is wanted, and notes why it cannot be written. */
+static int settle_first(struct tn_store *store, bool make, struct tn_error *err)
 {
     struct place *first = &store->place[0];
     struct tn_error why = { 0 };
 
-    if (!first->present && tn_dir_make(first->root, 0700, &why) == TN_OK)
+    if (!first->present && make && tn_dir_make(first->root, 0700, &why) == TN_OK)
         return look_at_place(store, 0, err);
     if (!first->present || access(first->root, W_OK) < 0) {
         if (!why.code)
@@ -186,7 +187,7 @@ static int find_host(struct tn_store *store, struct tn_error *err)
     return rc;
 }
 
-int tn_store_open(const char *list, struct tn_store **ret_store, struct tn_error *err)
+static int open_list(const char *list, bool make, struct tn_store **ret_store, struct tn_error *err)
 {
     tn_auto(store_done) struct tn_store *store = calloc(1, sizeof(*store));
     tn_auto(tn_buf_done) struct tn_buf usual = TN_BUF(16384);
@@ -204,7 +205,7 @@ int tn_store_open(const char *list, struct tn_store **ret_store, struct tn_error
     for (size_t i = 0; rc == TN_OK && i < store->count; i++)
         rc = look_at_place(store, i, err);
     if (rc == TN_OK)
-        rc = make_first(store, err);
+        rc = settle_first(store, make, err);
     if (rc == TN_OK)
         rc = find_host(store, err);
     if (rc < 0)
@@ -212,6 +213,21 @@ int tn_store_open(const char *list, struct tn_store **ret_store, struct tn_error
     *ret_store = store;
     store = NULL;
     return TN_OK;
+}
+
+int tn_store_open(const char *list, struct tn_store **ret_store, struct tn_error *err)
+{
+    return open_list(list, true, ret_store, err);
+}
+
+int tn_store_look(const char *list, struct tn_store **ret_store, struct tn_error *err)
+{
+    return open_list(list, false, ret_store, err);
+}
+
+bool tn_store_present(const struct tn_store *store, size_t at)
+{
+    return store->place[at].present;
 }
 
 size_t tn_store_count(const struct tn_store *store)

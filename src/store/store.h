@@ -39,6 +39,13 @@ enum { TN_STORES_MAX = 8, TN_RECORD_BYTES_MAX = 1 << 20 };
  *         TN_E_USAGE (no HOME to derive a place from); TN_E_IO, TN_E_ACCESS, TN_E_NOSPACE
  */
 int tn_store_open(const char *list, struct tn_store **ret_store, struct tn_error *err);
+/** Like tn_store_open(), for looking only: nothing is made, and a first store that is missing holds
+ * nothing. */
+int tn_store_look(const char *list, struct tn_store **ret_store, struct tn_error *err);
+
+/** Whether the folder of store `at` is there. */
+bool tn_store_present(const struct tn_store *store, size_t at);
+
 void tn_store_close(struct tn_store *store);
 
 size_t tn_store_count(const struct tn_store *store);

@@ -37,7 +37,7 @@ def installed(stage):
 
 
 def library_folder(stage):
-    return next(stage.glob("usr/lib/**/libtenon.so")).parent
+    return next(stage.glob("usr/lib*/**/libtenon.so")).parent
 
 
 def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):

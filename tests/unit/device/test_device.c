@@ -64,10 +64,10 @@ TEST(an_unknown_board_or_runtime_is_refused_with_a_hint)
     assert_int_equal(tn_device_named("rtx409", &device, &err), TN_E_NOTFOUND);
     assert_non_null(strstr(err.text, "rtx4090"));
     assert_int_equal(tn_device_named("", &device, &err), TN_E_NOTFOUND);
-    assert_int_equal(tn_device_named("t4+", &device, &err), TN_E_INVALID);
-    assert_int_equal(tn_device_named("t4+trt8.4+", &device, &err), TN_E_INVALID);
-    assert_int_equal(tn_device_named("t4+onnx1.2", &device, &err), TN_E_INVALID);
-    assert_int_equal(tn_device_named("t4+trt1.2.3.4.5", &device, &err), TN_E_INVALID);
+    assert_int_equal(tn_device_named("t4+", &device, &err), TN_E_USAGE);
+    assert_int_equal(tn_device_named("t4+trt8.4+", &device, &err), TN_E_USAGE);
+    assert_int_equal(tn_device_named("t4+onnx1.2", &device, &err), TN_E_USAGE);
+    assert_int_equal(tn_device_named("t4+trt1.2.3.4.5", &device, &err), TN_E_USAGE);
     assert_int_equal(tn_device_get("/nonexistent/x.json", &device, &err), TN_E_NOTFOUND);
 }
 
