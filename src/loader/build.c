@@ -95,6 +95,15 @@ static void built_done(struct tn_build_result *built)
     tn_build_result_done(built);
 }
 
+/* The key was made of the facts that were read; what the child read later must be the same file. */
+static int still_the_model(const struct tn_rung *rung, struct tn_error *err)
+{
+    if (tn_model_unchanged(rung->model))
+        return TN_OK;
+    return tn_fail(err, TN_E_AGAIN, "'%s' was changed while it was being built: nothing was kept",
+                   rung->model->path);
+}
+
 /* The ONNX file of a derived rung, made when it is not there yet.
  * @return 1, 0 with the reason, or an error */
 static int derived_file(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
@@ -120,6 +129,9 @@ static int derived_file(struct tn_job *job, struct tn_rung *rung, struct tn_put 
         report_failure(rung, &made, NULL);
         return 0;
     }
+    rc = still_the_model(rung, err);
+    if (rc < 0)
+        return rc;
     rc = tn_derived_take(job->store, &rung->model->digest, rung->derived_by, temporary, ret_path,
                          err);
     return rc < 0 ? rc : 1;
@@ -330,6 +342,9 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *
         report_failure(rung, &built, log);
         return 0;
     }
+    rc = still_the_model(rung, err);
+    if (rc < 0)
+        return rc;
     return publish(job, rung, &put, &built, &options, ret_entry, err);
 }
 

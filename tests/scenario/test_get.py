@@ -156,6 +156,22 @@ def test_get__notices_a_changed_model_at_once(store, tmp_path):
     assert get(net)["key"] != first["key"]
 
 
+def test_get__keeps_nothing_of_a_model_that_changes_while_it_is_built(store, tmp_path):
+    """Else the new content's engine would lie under the old content's key."""
+    net = tmp_path / "net.onnx"
+    shutil.copy(model("light_densenet121"), net)
+    child = subprocess.Popen([TENON, "get", str(net), "--runtime", RUNTIME], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+    while not list(store.glob("tmp/*/plan.tmp")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    os.utime(net)
+    output, errors = child.communicate(timeout=120)
+    assert (child.returncode, output) == (75, ""), errors
+    assert "changed while it was being built" in errors
+    assert engines(store) == []
+
+
 def test_get__sets_a_changed_plan_aside_and_builds_again(store, tmp_path):
     net = squeezenet(tmp_path)
     plan = pathlib.Path(get(net)["path"])
