@@ -35,7 +35,7 @@ static const struct tn_option options[] = {
     { "symlink", 'l', TN_ARG_FILE, "FILE", NULL, false,
       "Also make FILE a symbolic link to the engine." },
     { "level", 0, TN_ARG_CHOICE, NULL, "header|loaded", false,
-      "Verification to reach (default: header)." },
+      "Verification to reach (default: loaded where a GPU answers, else header)." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "Also take an engine that may load where none can be built (default: loads)." },
     { "no-build", 'n', TN_ARG_NONE, NULL, NULL, false,

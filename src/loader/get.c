@@ -367,7 +367,9 @@ static int settle_level(struct tn_job *job, struct tn_error *err)
     enum tn_level asked = job->options->level ? job->options->level : job->spec.policy.level;
 
     result->level = result->entry.level;
-    result->wanted_level = asked ? asked : TN_LEVEL_HEADER;
+    result->wanted_level = asked                                     ? asked
+                           : job->target.here && job->target.has_gpu ? TN_LEVEL_LOADED
+                                                                     : TN_LEVEL_HEADER;
     if (result->level >= result->wanted_level)
         return TN_OK;
     tn_job_warn(
