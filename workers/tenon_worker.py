@@ -15,8 +15,10 @@ import errno
 import hashlib
 import json
 import os
+import random
 import resource
 import select
+import struct
 import sys
 import threading
 import time
@@ -701,7 +703,172 @@ def probe(job):
     job.result["python"] = "%d.%d.%d" % sys.version_info[:3]
 
 
-OPS = {"build": build, "convert": convert, "probe": probe}
+# --- trial loads ----------------------------------------------------------------------------------
+
+class Cuda(object):
+    """The few calls of libcuda that a trial needs, so that no CUDA package has to be there."""
+
+    def __init__(self, job):
+        self.job = job
+        try:
+            self.lib = ctypes.CDLL("libcuda.so.1")
+        except OSError as problem:
+            job.fail("cuda-unavailable", str(problem))
+
+    def call(self, name, *args):
+        code = getattr(self.lib, name)(*args)
+        if code != 0:
+            text = ctypes.c_char_p()
+            self.lib.cuGetErrorName(code, ctypes.byref(text))
+            job_class = "no-memory" if code == 2 else "cuda-unavailable"
+            self.job.fail(job_class, "%s: %s (%d)" % (name, (text.value or b"?").decode("ascii", "replace"), code))
+
+    def open_context(self):
+        device, context = ctypes.c_int(), ctypes.c_void_p()
+        self.call("cuDeviceGet", ctypes.byref(device), 0)
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        self.call("cuCtxSetCurrent", context)
+
+    def free_bytes(self):
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value
+
+    def allocate(self, size):
+        address = ctypes.c_uint64()
+        self.call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(max(size, 1)))
+        return address.value
+
+    def write(self, address, data):
+        self.call("cuMemcpyHtoD_v2", ctypes.c_uint64(address), data, ctypes.c_size_t(len(data)))
+
+    def read(self, address, size):
+        data = ctypes.create_string_buffer(max(size, 1))
+        self.call("cuMemcpyDtoH_v2", data, ctypes.c_uint64(address), ctypes.c_size_t(size))
+        return data.raw[:size]
+
+
+# struct letter of the element types that a first run fills and looks at; the others are zero bytes.
+FLOATS = {"FLOAT": "f", "HALF": "e"}
+SIZES = {"FLOAT": 4, "HALF": 2, "BF16": 2, "INT8": 1, "UINT8": 1, "INT32": 4, "INT64": 8, "BOOL": 1, "FP8": 1}
+FILL_VALUES = 4096       # seeded values, repeated over an input
+LOOK_VALUES = 65536      # of an output that are looked at
+
+
+def tensor_bytes(job, engine, context, name):
+    """Bytes of a tensor with the shape that the context gives it; None where it is not known."""
+    kind = getattr(engine.get_tensor_dtype(name), "name", "")
+    count = 1
+    for axis in context.get_tensor_shape(name):
+        if axis < 0:
+            return None, kind
+        count *= axis
+    return (count * SIZES[kind] if kind in SIZES else None), kind
+
+
+def fill(kind, size):
+    if kind not in FLOATS:
+        return b"\0" * size
+    seeded = random.Random(0)
+    block = struct.pack("<%d%s" % (FILL_VALUES, FLOATS[kind]), *[seeded.random() for _ in range(FILL_VALUES)])
+    return (block * (size // len(block) + 1))[:size]
+
+
+def suspect(kind, data):
+    """All zero, or not a number: what a stripped or damaged plan gives."""
+    if not any(data):
+        return True
+    if kind not in FLOATS:
+        return False
+    step = SIZES[kind]
+    values = struct.unpack("<%d%s" % (min(len(data) // step, LOOK_VALUES), FLOATS[kind]), data[:LOOK_VALUES * step])
+    return any(value != value for value in values)
+
+
+def set_input_shapes(job, engine, context, names):
+    trt = job.trt
+    for name in names:
+        if engine.get_tensor_mode(name) != trt.TensorIOMode.INPUT:
+            continue
+        if engine.is_shape_inference_io(name):
+            return False
+        if any(axis < 0 for axis in engine.get_tensor_shape(name)):
+            if not context.set_input_shape(name, tuple(engine.get_tensor_profile_shape(name, 0)[1])):
+                return False
+    return True
+
+
+def first_run(job, cuda, engine, context):
+    """One inference with seeded input; False where shapes are not known or it would not fit."""
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    if not set_input_shapes(job, engine, context, names):
+        return False
+    sizes = {name: tensor_bytes(job, engine, context, name) for name in names}
+    if any(size is None for size, _ in sizes.values()) or \
+            sum(size for size, _ in sizes.values()) > cuda.free_bytes() // 2:
+        return False
+    address = {}
+    for name in names:
+        size, kind = sizes[name]
+        address[name] = cuda.allocate(size)
+        if engine.get_tensor_mode(name) == job.trt.TensorIOMode.INPUT:
+            cuda.write(address[name], fill(kind, size))
+        if not context.set_tensor_address(name, address[name]):
+            job.fail("run-failed", "the address of tensor '%s' was refused" % name)
+    stream = ctypes.c_void_p()
+    cuda.call("cuStreamCreate", ctypes.byref(stream), 0)
+    if not context.execute_async_v3(stream.value):
+        job.fail(None, "the first run failed")
+    cuda.call("cuStreamSynchronize", stream)
+    outputs = [name for name in names if engine.get_tensor_mode(name) != job.trt.TensorIOMode.INPUT]
+    job.result["suspect"] = sorted(name for name in outputs if sizes[name][0] and
+                                   suspect(sizes[name][1], cuda.read(address[name], sizes[name][0])))
+    return True
+
+
+def trial(job):
+    """Loads a plan and runs it once, as an application would. Every phase is timed."""
+    job.enter("driver")
+    with Timer(job, "driver"):
+        cuda = Cuda(job)
+        cuda.call("cuInit", 0)
+    job.enter("context")
+    with Timer(job, "context"):
+        cuda.open_context()
+    size = os.stat(job.request["model"]).st_size
+    if cuda.free_bytes() < size + job.request["margin_bytes"]:
+        job.fail("no-memory", "%d bytes of GPU memory are free; the plan has %d, and %d are kept for its work"
+                 % (cuda.free_bytes(), size, job.request["margin_bytes"]))
+    job.enter("library")
+    with Timer(job, "library"):
+        import_module(job)
+    job.enter("runtime")
+    with Timer(job, "runtime"):
+        logger = make_logger(job)
+        runtime = job.trt.Runtime(logger)
+        job.trt.init_libnvinfer_plugins(logger, "")
+        if job.request.get("allow_host_code"):
+            runtime.engine_host_code_allowed = True
+    with open(job.request["model"], "rb") as file:
+        data = file.read()
+    job.enter("deserialize")
+    with Timer(job, "deserialize"):
+        engine = runtime.deserialize_cuda_engine(data)
+    if engine is None:
+        job.fail(None, "the runtime gave no engine")
+    job.enter("exec-context")
+    with Timer(job, "exec-context"):
+        context = engine.create_execution_context()
+    if context is None:
+        job.fail(None, "the engine gave no execution context")
+    job.enter("run")
+    job.result["ran"] = False
+    if hasattr(engine, "num_io_tensors"):  # TensorRT 8.5 and later
+        with Timer(job, "run"):
+            job.result["ran"] = first_run(job, cuda, engine, context)
+
+
+OPS = {"build": build, "convert": convert, "probe": probe, "trial": trial}
 
 
 def run(job):

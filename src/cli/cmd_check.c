@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "compat/compat.h"
+#include "toolchain/trial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ enum {
     EXIT_YES = 0,
     EXIT_NO = 1,
     EXIT_UNSURE = 3,
+    EXIT_TROUBLE = 75,
     TEXT_MAX = 4096,
 };
 
@@ -26,6 +28,11 @@ static const struct tn_option options[] = {
       "The GPU (default: the first of CUDA_VISIBLE_DEVICES or of the machine)." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "The application allows the lean runtime inside an engine to run." },
+    { "trial", 't', TN_ARG_NONE, NULL, NULL, false,
+      "Load it on this machine's GPU in a child and run it once: a proof instead of rules; with "
+      "-v each phase in milliseconds." },
+    { "time-limit", 0, TN_ARG_TEXT, "TIME", NULL, false,
+      "Limit of one trial, such as 90s (default: 60s and more for large engines)." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "With 'may-load' that verdict is a yes, too (default: loads)." },
     { 0 },
@@ -36,6 +43,8 @@ static const char *const examples[] = {
     "Would this machine load it?",
     "tenon check *.engine --device t4+trt8.4.1.5 --device orin-nano+trt10.3.0.30",
     "A fleet, without having the devices.",
+    "tenon check --trial --verbose model.engine",
+    "Load it here, run it once, and show where the time goes.",
     "tenon check model.plan --device h200 --runtime rtx1.7.1.116 --json",
     "The answer for a script.",
     NULL,
@@ -56,6 +65,14 @@ struct job {
     size_t place_count;
     int path_width, label_width;
     size_t wont, may, unknown; /* verdicts other than loads */
+    size_t trouble;            /* trials that failed for reasons of the device */
+    tn_nsec trial_time_limit;
+};
+
+/* What a trial of one engine on one place gave. */
+struct tried {
+    bool made;
+    struct tn_trial_result result;
 };
 
 static void job_done(struct job *job)
@@ -200,8 +217,26 @@ static json_t *reasons_json(const struct tn_answer *answer)
     return reasons;
 }
 
+static json_t *trial_json(const struct tried *tried)
+{
+    static const char *const outcomes[] = { "loaded", "refused", "trouble" };
+    json_t *json, *phases;
+
+    if (!tried->made)
+        return NULL;
+    json = json_object();
+    phases = json_object();
+    for (int i = 0; i < tried->result.phase_count; i++)
+        tn_json_set_int(phases, tried->result.phase[i].name, tried->result.phase[i].ms);
+    tn_json_set_str(json, "outcome", outcomes[tried->result.outcome]);
+    tn_json_set(json, "phases_ms", phases);
+    tn_json_set(json, "ran", json_boolean(tried->result.ran));
+    tn_json_set_int(json, "total_ms", tried->result.total_ms);
+    return json;
+}
+
 static int print_json(const char *path, const struct place *place, const struct tn_answer *answer,
-                      struct tn_error *err)
+                      const struct tried *tried, struct tn_error *err)
 {
     tn_auto(tn_json_done) json_t *json = json_object();
     char runtime[TN_RUNTIME_TEXT];
@@ -213,6 +248,7 @@ static int print_json(const char *path, const struct place *place, const struct 
     tn_json_set_str(json, "verdict", tn_verdict_name(answer->verdict));
     tn_json_set(json, "reasons", reasons_json(answer));
     tn_json_set_str(json, "by", answer->by);
+    tn_json_set(json, "trial", trial_json(tried));
     return tn_json_line(stdout, json, err);
 }
 
@@ -225,8 +261,16 @@ static void print_safe(const char *before, const char *text)
     (void)printf("%s%s\n", before, tn_buf_text(&line));
 }
 
+static void print_phases(const struct tn_trial_result *result)
+{
+    for (int i = 0; i < result->phase_count; i++)
+        (void)printf("    %-13s %6lld ms\n", result->phase[i].name, (long long)result->phase[i].ms);
+    (void)printf("    %-13s %6lld ms%s\n", "whole child", (long long)result->total_ms,
+                 result->ran ? "" : "  (not run: shapes are not known, or it would not fit)");
+}
+
 static void print_answer(const struct job *job, const char *path, const struct place *place,
-                         const struct tn_answer *answer)
+                         const struct tn_answer *answer, const struct tried *tried)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(TEXT_MAX);
     char text[TN_RUNTIME_TEXT];
@@ -246,6 +290,8 @@ static void print_answer(const struct job *job, const char *path, const struct p
         if (job->call->verbose)
             print_safe("        ", reason->ground);
     }
+    if (tried->made && job->call->verbose)
+        print_phases(&tried->result);
 }
 
 static void count(struct job *job, enum tn_verdict verdict)
@@ -266,6 +312,120 @@ static int read_engine(const char *path, struct tn_plan *ret_plan, struct tn_err
     return rc;
 }
 
+/* ---- trials ------------------------------------------------------------------------------- */
+
+static const char trial_ground[] = "measured: a trial load on this GPU, now";
+
+static const struct tn_toolchain *toolchain_of(const struct place *place)
+{
+    for (int i = 0; i < place->device->toolchain_count; i++) {
+        const struct tn_toolchain *one = &place->device->toolchain[i];
+
+        if (one->builds.kind == place->runtime.kind && strcmp(one->kind, "python") == 0 &&
+            tn_version_same(&one->builds.version, &place->runtime.version))
+            return one;
+    }
+    return NULL;
+}
+
+/* A class of a log line and a reason have one name where they mean one thing. */
+static enum tn_reason_code reason_of(const char *name)
+{
+    for (int code = 0; code <= TN_REASON_UNKNOWN; code++)
+        if (strcmp(tn_reason_name((enum tn_reason_code)code), name) == 0)
+            return (enum tn_reason_code)code;
+    return TN_REASON_UNKNOWN;
+}
+
+/* Puts what the trial found in front of the rules' reasons. */
+static void add_reason(struct tn_answer *answer, enum tn_reason_code code, enum tn_verdict verdict,
+                       const char *detail, const char *remedy)
+{
+    int kept = answer->reason_count < TN_REASONS_MAX ? answer->reason_count : TN_REASONS_MAX - 1;
+
+    memmove(answer->reason + 1, answer->reason, (size_t)kept * sizeof(answer->reason[0]));
+    answer->reason[0] =
+        (struct tn_reason) { .code = code, .verdict = verdict, .ground = trial_ground };
+    (void)tn_text_copy(answer->reason[0].detail, sizeof(answer->reason[0].detail), detail);
+    (void)tn_text_copy(answer->reason[0].remedy, sizeof(answer->reason[0].remedy), remedy);
+    answer->reason_count = kept + 1;
+}
+
+static bool stripped(const struct tn_answer *answer)
+{
+    for (int i = 0; i < answer->reason_count; i++)
+        if (answer->reason[i].code == TN_REASON_NEEDS_REFIT)
+            return true;
+    return false;
+}
+
+static void take_loaded(const struct tn_trial_result *result, struct tn_answer *answer)
+{
+    char detail[240];
+
+    if (stripped(answer))
+        return; /* it loads, and gives zeros: the rules have said so */
+    *answer = (struct tn_answer) { .verdict = TN_VERDICT_LOADS, .by = "trial" };
+    if (!result->suspect[0])
+        return;
+    (void)snprintf(detail, sizeof(detail), "all zero or not a number in a run on seeded input: %s",
+                   result->suspect);
+    add_reason(answer, TN_REASON_SUSPECT_OUTPUT, TN_VERDICT_LOADS, detail,
+               "compare its outputs with the model's before you trust it");
+}
+
+static void take_trial(struct job *job, const struct tn_trial_result *result,
+                       struct tn_answer *answer)
+{
+    switch (result->outcome) {
+    case TN_BUILD_DONE:
+        take_loaded(result, answer);
+        break;
+    case TN_BUILD_REFUSED:
+        add_reason(answer, reason_of(result->reason), TN_VERDICT_WONT_LOAD, result->first_line,
+                   result->cure);
+        answer->verdict = TN_VERDICT_WONT_LOAD;
+        answer->by = "trial";
+        break;
+    case TN_BUILD_TROUBLE:
+        add_reason(answer, reason_of(result->reason), TN_VERDICT_UNKNOWN, result->first_line,
+                   result->cure);
+        if (answer->verdict < TN_VERDICT_UNKNOWN)
+            answer->verdict = TN_VERDICT_UNKNOWN;
+        job->trouble++;
+        break;
+    }
+}
+
+static void try_engine(struct job *job, const char *path, const struct place *place,
+                       struct tn_answer *answer, struct tried *ret_tried)
+{
+    const struct tn_toolchain *toolchain = toolchain_of(place);
+    struct tn_trial_request request = {
+        .toolchain = toolchain,
+        .plan_path = path,
+        .gpu_uuid = place->gpu ? place->gpu->uuid : "",
+        .allow_host_code = tn_given(job->call, "allow-host-code") != NULL,
+        .time_limit = job->trial_time_limit,
+    };
+    char runtime[TN_RUNTIME_TEXT];
+    struct tn_error err = { 0 };
+
+    tn_runtime_id_print(&place->runtime, runtime);
+    if (!toolchain) {
+        tn_cli_warn(job->call, "no Python environment here loads with %s: '%s' was not tried",
+                    runtime, path);
+        return;
+    }
+    ret_tried->made = tn_trial_run(&request, &ret_tried->result, &err) == TN_OK;
+    if (ret_tried->made) {
+        take_trial(job, &ret_tried->result, answer);
+        return;
+    }
+    tn_cli_warn(job->call, "'%s' was not tried: %s", path, err.text);
+    job->trouble++;
+}
+
 static int check_engine(struct job *job, const char *path, struct tn_error *err)
 {
     struct tn_plan plan;
@@ -282,13 +442,16 @@ static int check_engine(struct job *job, const char *path, struct tn_error *err)
             .allow_host_code = tn_given(job->call, "allow-host-code") != NULL,
         };
         struct tn_answer answer;
+        struct tried tried = { .made = false };
 
         tn_compat_check(&plan, &target, &answer);
+        if (tn_given(job->call, "trial") && plan.kind == TN_FILE_ENGINE)
+            try_engine(job, path, place, &answer, &tried);
         count(job, answer.verdict);
         if (job->call->json)
-            rc = print_json(path, place, &answer, err);
+            rc = print_json(path, place, &answer, &tried, err);
         else
-            print_answer(job, path, place, &answer);
+            print_answer(job, path, place, &answer, &tried);
     }
     return rc;
 }
@@ -304,6 +467,7 @@ static const char no_gpu_remedy[] =
 static int no_gpu(struct job *job, struct tn_error *err)
 {
     const struct place nowhere = { .device = &job->device[0] };
+    const struct tried untried = { .made = false };
     const char *why = job->device[0].gpu_asked ? "this machine has no GPU"
                                                : "no GPU here: no NVIDIA driver answers";
     struct tn_answer answer = { .verdict = TN_VERDICT_UNKNOWN, .reason_count = 1, .by = "rule" };
@@ -320,7 +484,7 @@ static int no_gpu(struct job *job, struct tn_error *err)
     (void)tn_text_copy(reason->detail, sizeof(reason->detail), why);
     (void)tn_text_copy(reason->remedy, sizeof(reason->remedy), no_gpu_remedy);
     for (size_t i = 0; rc == TN_OK && i < job->call->arg_count; i++)
-        rc = print_json(job->call->args[i], &nowhere, &answer, err);
+        rc = print_json(job->call->args[i], &nowhere, &answer, &untried, err);
     return rc;
 }
 
@@ -343,6 +507,8 @@ static int status_of(const struct job *job)
 
     if (job->wont > 0)
         return EXIT_NO;
+    if (job->trouble > 0)
+        return EXIT_TROUBLE;
     return job->unknown > 0 || (job->may > 0 && !may_is_yes) ? EXIT_UNSURE : EXIT_YES;
 }
 
@@ -362,8 +528,13 @@ static int check_engines(struct job *job)
 static int run(const struct tn_invocation *call)
 {
     tn_auto(job_done) struct job job = { .call = call };
+    const char *limit = tn_given(call, "time-limit");
     struct tn_error err = { 0 };
 
+    if (tn_given(call, "trial") && tn_given(call, "device"))
+        return tn_cli_usage(call, "--trial loads on this machine: it goes without --device");
+    if (limit && (!tn_text_duration(limit, &job.trial_time_limit) || job.trial_time_limit == 0))
+        return tn_cli_usage(call, "--time-limit takes a time such as 90s, not '%s'", limit);
     if (get_devices(&job, &err) < 0)
         return tn_cli_error(call, &err);
     if (!tn_given(call, "device") && job.device[0].gpu_count == 0)
@@ -382,7 +553,7 @@ const struct tn_command tn_cmd_check = {
     .summary = "Say whether an engine will load on a device, and if not, why.",
     .details = "Compares what the bytes of each engine state with a GPU and a runtime: this "
                "machine's, a bundled board's, or those of a fingerprint file. Nothing is loaded, "
-               "no GPU is needed.\n"
+               "no GPU is needed, unless --trial asks for a proof on this machine's.\n"
                "The verdict is `loads` (every gate was passed by a rule that rests on "
                "documentation or measurement), `may-load` (something is not known, or known from "
                "reports only), `wont-load`, or `unknown`. Each reason has a code, a remedy and the "
@@ -391,6 +562,6 @@ const struct tn_command tn_cmd_check = {
     .examples = examples,
     .exits = "0 every engine loads; 1 some engine won't load; 2 usage; 3 not certain: some "
              "may-load or unknown, or there is neither a GPU nor --device; 66 a file or device is "
-             "not there.",
+             "not there; 75 a trial failed for reasons of the device.",
     .run = run,
 };

@@ -48,6 +48,10 @@ static const struct own_class own_classes[] = {
     { "file-limit", false, "raise the limit on file size" },
     { "no-space", false, "free space on that file system" },
     { "write", false, "check the folder that is written to" },
+    { "cuda-unavailable", false,
+      "look at the driver: nvidia-smi; nothing is wrong with the engine" },
+    { "no-memory", false, "free memory on the GPU, and try again" },
+    { "run-failed", true, "build the engine again" },
     { "exception", false, "" },
     { "conversion", true, "give a variant of that precision in model.yaml" },
     /* from here */
@@ -321,11 +325,16 @@ static const struct tn_telling *best_telling(const struct tn_hearing *hearing)
     return hearing->raw.rank > best->rank ? &hearing->raw : best;
 }
 
-/* A parser or converter that says no will say no again; what the builder says in words that no row
- * knows may be the machine's fault. */
+/* A parser, a converter or a runtime that says no will say no again; what the builder says in words
+ * that no row knows may be the machine's fault. */
 static bool lasts_unless_known(const char *stage)
 {
-    return strcmp(stage, "parse") == 0 || strcmp(stage, "convert") == 0;
+    static const char *const stages[] = { "parse", "convert", "deserialize", "exec-context" };
+
+    for (size_t i = 0; i < TN_COUNT(stages); i++)
+        if (strcmp(stage, stages[i]) == 0)
+            return true;
+    return false;
 }
 
 /* A limit on address space shows in many words: "Invalid Node", "No such file". The worker says

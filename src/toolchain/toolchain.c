@@ -27,13 +27,6 @@ bool tn_toolchain_precision_by_flag(const struct tn_toolchain *toolchain)
 
 /* --- requests ---------------------------------------------------------------------------------*/
 
-/* Python modules of a flavor, the wrapper before what it wraps. */
-static json_t *modules_of(enum tn_runtime_kind kind)
-{
-    return kind == TN_RUNTIME_RTX ? json_pack("[ss]", "tensorrt_rtx", "tensorrt_rtx_bindings")
-                                  : json_pack("[ss]", "tensorrt", "tensorrt_bindings");
-}
-
 static json_t *dims_to_json(const struct tn_dims *dims)
 {
     json_t *list = json_array();
@@ -130,14 +123,11 @@ static int new_request(const struct tn_toolchain *toolchain, const char *op,
                        enum tn_precision precision, const char *model, const char *output,
                        json_t **ret_request, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *request = json_object();
+    tn_auto(tn_json_done) json_t *request = tn_worker_request(toolchain, op);
     int rc;
 
     if (!request)
         return tn_fail(err, TN_E_NOMEM, "a request for the worker");
-    tn_json_set_str(request, "op", op);
-    tn_json_set_str(request, "flavor", tn_flavor_name(tn_runtime_flavor(toolchain->builds.kind)));
-    tn_json_set(request, "modules", modules_of(toolchain->builds.kind));
     tn_json_set_str(request, "precision", tn_precision_name(precision));
     rc = set_path(request, "model", model, err);
     if (rc == TN_OK)

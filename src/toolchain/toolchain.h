@@ -48,11 +48,12 @@ enum tn_build_outcome {
 
 struct tn_build_result {
     enum tn_build_outcome outcome;
-    char stage[16];       /* "import", "parse", "profile", "build", "write", "spawn", "convert" */
-    char reason[48];      /* class of the telling line, or "timeout", "signal", "memory-limit",
-                             "flooded", "no-result", … */
-    char first_line[480]; /* the first telling line, control bytes escaped */
-    char cure[200];       /* "" when none is known */
+    char stage[16];  /* "import", "parse", "profile", "build", "write", "spawn", "convert"; of a
+                        trial its phases */
+    char reason[48]; /* class of the telling line, or "timeout", "signal", "memory-limit",
+                        "flooded", "no-result", … */
+    char first_line[480];      /* the first telling line, control bytes escaped */
+    char cure[200];            /* "" when none is known */
     struct tn_version version; /* of the toolchain as the module says */
     int64_t plan_bytes;
     struct tn_digest

@@ -18,6 +18,27 @@ static const int64_t memory_least = INT64_C(4) << 30;
 static const int64_t memory_most = INT64_C(1) << 40;
 static const int64_t output_most = INT64_C(32) << 20; /* the worker cuts its log lines itself */
 
+/* --- requests ---------------------------------------------------------------------------------*/
+
+/* Python modules of a flavor, the wrapper before what it wraps. */
+static json_t *modules_of(enum tn_runtime_kind kind)
+{
+    return kind == TN_RUNTIME_RTX ? json_pack("[ss]", "tensorrt_rtx", "tensorrt_rtx_bindings")
+                                  : json_pack("[ss]", "tensorrt", "tensorrt_bindings");
+}
+
+json_t *tn_worker_request(const struct tn_toolchain *toolchain, const char *op)
+{
+    json_t *request = json_object();
+
+    if (!request)
+        return NULL;
+    tn_json_set_str(request, "op", op);
+    tn_json_set_str(request, "flavor", tn_flavor_name(tn_runtime_flavor(toolchain->builds.kind)));
+    tn_json_set(request, "modules", modules_of(toolchain->builds.kind));
+    return request;
+}
+
 /* --- environment ------------------------------------------------------------------------------*/
 
 enum { VARIABLES_MAX = 8, VARIABLE_BYTES = PATH_MAX + 64 };

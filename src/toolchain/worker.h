@@ -10,6 +10,10 @@
 #include "base/proc.h"
 #include "toolchain/toolchain.h"
 
+/** A request for `op` with the flavor and modules of the toolchain; NULL when memory has run out.
+ */
+json_t *tn_worker_request(const struct tn_toolchain *toolchain, const char *op);
+
 /** One run of the worker. All borrowed. */
 struct tn_worker_run {
     const struct tn_toolchain *toolchain;

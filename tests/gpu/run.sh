@@ -1,0 +1,67 @@
+#!/bin/bash
+# Acceptance on a real GPU; see README.md.
+set -u
+folder=$1 python=$2 libraries=$3 model=$4
+shift 4
+work=$(mktemp -d "${TMPDIR:-/tmp}/tenon-gpu-XXXXXX")
+export TENON_STORE=$work/store TENON_TOOLCHAINS=$work/toolchains.yaml LD_LIBRARY_PATH=$folder/lib:$libraries
+printf 'toolchains:\n  - { kind: python, python: %s, library: %s }\n' "$python" "$libraries" > "$TENON_TOOLCHAINS"
+passed=0 failed=0
+
+# expect STATUS WORD WHAT COMMAND…: the exit status, and a word in what it prints
+expect() {
+    local status=$1 word=$2 what=$3
+    shift 3
+    local output rc
+    output=$("$@" 2>&1); rc=$?
+    if [ "$rc" -eq "$status" ] && grep -q -e "$word" <<<"$output"; then
+        passed=$((passed + 1)); echo "ok      $what"
+    else
+        failed=$((failed + 1)); echo "FAILED  $what: exit $rc (wanted $status), no '$word' in:"; sed 's/^/    /' <<<"$output"
+    fi
+}
+tenon=$folder/bin/tenon
+
+expect 0 "compute capability" "device: a GPU answers" "$tenon" device
+expect 0 "" "device --require" "$tenon" device --require 'gpu.sm_count > 0 and runtime.trt > 1'
+printf 'name: gpu\nvariants: { fp32: %s }\noptions: { optimization-level: 0 }\npolicy: { precision: [fp16, fp32] }\n' \
+    "$model" > "$work/model.yaml"
+expect 0 "built" "get builds fp16" "$tenon" get "$work/model.yaml"
+expect 0 "store" "get finds it again" "$tenon" get "$work/model.yaml"
+engine=$("$tenon" get -q "$work/model.yaml" 2>/dev/null)
+expect 0 "^loads" "check by rule" "$tenon" check "$engine"
+expect 0 "deserialize" "check --trial shows its phases" "$tenon" check --trial -v "$engine"
+expect 0 '"by":"trial"' "check --trial is a proof" "$tenon" check --trial --json "$engine"
+
+head -c -100 "$engine" > "$work/short.engine"
+expect 1 "truncated" "a truncated engine is refused" "$tenon" check --trial "$work/short.engine"
+printf 'name: stripped\nvariants: { fp32: %s }\noptions: { optimization-level: 0, flags: [STRIP_PLAN] }\n' "$model" > "$work/strip.yaml"
+stripped=$("$tenon" get -q "$work/strip.yaml" 2>/dev/null)
+expect 1 "needs-refit" "a stripped engine is caught" "$tenon" check --trial "$stripped"
+cp "$engine" "$work/flipped.engine" && chmod u+w "$work/flipped.engine"
+printf '\377' | dd of="$work/flipped.engine" bs=1 seek=$(($(stat -c %s "$engine") / 2)) conv=notrunc status=none
+expect 1 "changed" "one flipped byte is caught by the digest" \
+    bash -c "chmod u+w '$engine'; cp '$work/flipped.engine' '$engine'; '$tenon' cache verify; rc=\$?; exit \$rc"
+for other in "$@"; do
+    expect 1 "wont-load" "refused: $(basename "$other")" "$tenon" check --trial "$other"
+done
+expect 3 "no GPU\|hides every GPU" "no GPU is shown" env CUDA_VISIBLE_DEVICES= "$tenon" check --trial "$work/flipped.engine"
+
+engine=$("$tenon" get -q "$work/model.yaml" 2>/dev/null)
+cat > "$work/bare.py" <<'PY'
+import sys
+try:
+    import tensorrt as trt
+except ImportError:
+    import tensorrt_bindings as trt
+assert trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(open(sys.argv[1], "rb").read())
+PY
+time_of() { local t0 t1; t0=$(date +%s%N); "$@" > /dev/null 2>&1; t1=$(date +%s%N); echo $(((t1 - t0) / 1000000)); }
+for _ in $(seq 11); do
+    time_of env LD_LIBRARY_PATH="$libraries" "$python" "$work/bare.py" "$engine" >> "$work/bare.ms"
+    time_of "$tenon" check --trial "$engine" >> "$work/trial.ms"
+done
+bare=$(sort -n "$work/bare.ms" | sed -n 6p) trial=$(sort -n "$work/trial.ms" | sed -n 6p)
+echo "check --trial: $trial ms; bare child: $bare ms (medians of 11)"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,74 @@
+#include "tn_test.h"
+
+#include "toolchain/trial.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* The real environment, on a machine without a driver. */
+static struct tn_toolchain toolchain_here(void)
+{
+    struct tn_toolchain toolchain = { .id = "rtx",
+                                      .kind = "python",
+                                      .builds.kind = TN_RUNTIME_RTX };
+    const char *python = getenv("TENON_RTX_PYTHON");
+
+    if (!python || access("/proc/driver/nvidia", F_OK) == 0)
+        skip();
+    (void)snprintf(toolchain.path, sizeof(toolchain.path), "%s", python);
+    toolchain.builds.version = tn_version_make(1, 7, 1, 116);
+    return toolchain;
+}
+
+TEST(trial__without_a_driver_is_the_device_s_trouble_and_never_the_plan_s)
+{
+    struct tn_toolchain toolchain = toolchain_here();
+    struct tn_trial_request request = { .toolchain = &toolchain,
+                                        .plan_path = "/etc/hostname",
+                                        .gpu_uuid = "GPU-00000000-0000-0000-0000-000000000000" };
+    struct tn_trial_result result;
+    struct tn_error err = { 0 };
+
+    if (tn_trial_run(&request, &result, &err) != TN_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(result.outcome, TN_BUILD_TROUBLE);
+    assert_string_equal(result.reason, "cuda-unavailable");
+    assert_string_equal(result.stage, "driver");
+    assert_non_null(strstr(result.first_line, "libcuda"));
+    assert_false(result.ran);
+}
+
+TEST(trial__waits_for_another_one_on_the_same_gpu_and_gives_up_at_the_limit)
+{
+    struct tn_toolchain toolchain = toolchain_here();
+    struct tn_trial_request request = { .toolchain = &toolchain,
+                                        .plan_path = "/etc/hostname",
+                                        .gpu_uuid = "GPU-test-lock",
+                                        .time_limit = 100 * TN_NSEC_PER_MS };
+    struct tn_trial_result result;
+    struct tn_error err = { 0 };
+    const char *path = access("/run/lock", W_OK) == 0 ? "/run/lock/tenon-gpu-GPU-test-lock"
+                                                      : "/tmp/tenon-gpu-GPU-test-lock";
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(tn_trial_run(&request, &result, &err), TN_E_AGAIN);
+    assert_non_null(strstr(err.text, "another trial"));
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trial__without_a_driver_is_the_device_s_trouble_and_never_the_plan_s),
+        cmocka_unit_test(trial__waits_for_another_one_on_the_same_gpu_and_gives_up_at_the_limit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
