@@ -180,7 +180,9 @@ static void check_file(const char *path, struct tn_build_result *result)
 {
     struct stat st;
 
-    if (lstat(path, &st) < 0)
+    if (result->plan_bytes < 0)
+        tn_hearing_fail(result, "no-result", "its result names no size or no SHA-256");
+    else if (lstat(path, &st) < 0)
         tn_hearing_fail(result, "no-file", "it reported success, but '%s' is not there", path);
     else if (!S_ISREG(st.st_mode) || st.st_size != result->plan_bytes)
         tn_hearing_fail(result, "no-file", "it reported %lld bytes, but '%s' is something else",
