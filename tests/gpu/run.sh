@@ -36,7 +36,7 @@ expect 0 '"by":"trial"' "check --trial is a proof" "$tenon" check --trial --json
 head -c -100 "$engine" > "$work/short.engine"
 expect 1 "truncated" "a truncated engine is refused" "$tenon" check --trial "$work/short.engine"
 printf 'name: stripped\nvariants: { fp32: %s }\noptions: { optimization-level: 0, flags: [STRIP_PLAN] }\n' "$model" > "$work/strip.yaml"
-expect 1 "weights" "get hands out no stripped engine" "$tenon" get "$work/strip.yaml"
+expect 1 "stripped" "get hands out no stripped engine" "$tenon" get "$work/strip.yaml"
 expect 1 "needs-refit" "a stripped engine is caught though it loads" "$tenon" check --trial "$TENON_STORE"/engines/stripped_*
 cp "$engine" "$work/flipped.engine" && chmod u+w "$work/flipped.engine"
 printf '\377' | dd of="$work/flipped.engine" bs=1 seek=$(($(stat -c %s "$engine") / 2)) conv=notrunc status=none
