@@ -279,5 +279,7 @@ def test_readme__commands_run_as_they_stand(store, tmp_path):
     for line in readme_commands():
         done = subprocess.run(["bash", "-euc", line], cwd=tmp_path, env=env, capture_output=True, text=True)
         wanted = {0, 1} if any(word in line for word in no) else {0}
+        if "--trial" in line and not os.path.exists("/proc/driver/nvidia"):
+            wanted = {3}  # there is no GPU to try it on
         assert done.returncode in wanted, f"{line}\n{done.stdout}{done.stderr}"
         assert "Try 'tenon" not in done.stderr, line
