@@ -288,10 +288,18 @@ TEST(store_list__serves_hits_of_the_second_and_writes_to_the_first)
     place_done(&second);
 }
 
+static bool look_at_holder(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    (void)waited;
+    *(struct tn_lock_holder *)user = *holder;
+    return false;
+}
+
 TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
 {
     struct place place = place_new();
     struct tn_lock lock = TN_LOCK_NONE;
+    struct tn_lock_holder holder = { 0 };
     struct tn_error err = { 0 };
     int ready[2], status;
     char byte, expected[40];
@@ -302,14 +310,21 @@ TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
     if (child == 0) {
         struct tn_lock held = TN_LOCK_NONE;
 
-        if (tn_lock_take(place.store, "l", NULL, NULL, &held, NULL, NULL) == TN_OK)
+        if (tn_lock_take(place.store, "l", NULL, NULL, &held, NULL, NULL) == TN_OK) {
+            tn_lock_say(&held, "Building \x1b[31m engine");
+            tn_lock_say(&held, "said too soon after it");
             (void)!write(ready[1], "x", 1);
+        }
         (void)pause();
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_E_AGAIN);
     (void)snprintf(expected, sizeof(expected), "process %ld ", (long)child);
     assert_non_null(strstr(err.text, expected));
+    assert_int_equal(tn_lock_take(place.store, "l", look_at_holder, &holder, &lock, NULL, &err),
+                     TN_E_AGAIN);
+    assert_int_equal(holder.pid, child);
+    assert_string_equal(holder.doing, "Building \\x1b[31m engine");
     (void)kill(child, SIGKILL);
     (void)waitpid(child, &status, 0);
     assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_OK);
