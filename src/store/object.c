@@ -912,5 +912,7 @@ int tn_put_set_aside(struct tn_put *put, const struct tn_digest *key, const char
         rc = tn_file_replace(to, "reason.json", text, strlen(text), 0644, err);
     if (rc == TN_OK && rename(put->plan_path, plan) < 0)
         rc = tn_fail_os(err, TN_E_IO, "set '%s' aside", put->plan_path);
+    if (rc < 0)
+        (void)tn_dir_remove(to, NULL);
     return rc;
 }
