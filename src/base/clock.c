@@ -1,7 +1,10 @@
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static tn_nsec read_clock(clockid_t id)
 {
@@ -19,6 +22,24 @@ tn_nsec tn_clock_monotonic(void)
 tn_nsec tn_clock_wall(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+static void read_boot(char *ret_boot, size_t size)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, ret_boot, size - 1);
+
+    ret_boot[got > 0 ? got : 0] = '\0';
+    ret_boot[strcspn(ret_boot, "\n")] = '\0';
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+void tn_clock_moment(struct tn_moment *ret_moment)
+{
+    ret_moment->monotonic = tn_clock_monotonic();
+    ret_moment->wall = tn_clock_wall();
+    read_boot(ret_moment->boot, sizeof(ret_moment->boot));
 }
 
 void tn_clock_rfc3339(tn_nsec wall, char ret_text[TN_RFC3339_BYTES])

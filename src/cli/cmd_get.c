@@ -40,6 +40,8 @@ static const struct tn_option options[] = {
       "Also take an engine that may load where none can be built (default: loads)." },
     { "no-build", 'n', TN_ARG_NONE, NULL, NULL, false,
       "Take what is in the stores; start no build." },
+    { "retry", 0, TN_ARG_NONE, NULL, NULL, false,
+      "Forget what failed before (refusals and back-off) and try those rungs again." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "Accept engines that carry code for the host." },
     { "time-limit", 't', TN_ARG_TEXT, "TIME", NULL, false,
@@ -71,7 +73,7 @@ static bool show_event(const struct tn_get_event *event, void *user)
     char step[160];
 
     if (event->holder > 0)
-        (void)snprintf(step, sizeof(step), "%s: waiting for process %ld, which builds it",
+        (void)snprintf(step, sizeof(step), "%s: waiting for process %ld",
                        tn_precision_name(event->rung), event->holder);
     else
         (void)snprintf(step, sizeof(step), "%s: %s", tn_precision_name(event->rung), event->doing);
@@ -97,6 +99,7 @@ static int read_options(const struct tn_invocation *call, struct tn_get_options 
                                      .store = tn_given(call, "store"),
                                      .accept_may_load = accept && strcmp(accept, "may-load") == 0,
                                      .no_build = tn_given(call, "no-build") != NULL,
+                                     .retry = tn_given(call, "retry") != NULL,
                                      .allow_host_code = tn_given(call, "allow-host-code") != NULL };
     if (level)
         get->level = strcmp(level, "loaded") == 0 ? TN_LEVEL_LOADED : TN_LEVEL_HEADER;
@@ -211,6 +214,11 @@ static json_t *ladder_json(const struct tn_get_result *result)
         tn_json_set_str(rung, "rung", tn_precision_name(result->rung[i].precision));
         tn_json_set_str(rung, "result", result->rung[i].result);
         tn_json_set_str(rung, "reason", result->rung[i].reason);
+        tn_json_set_str(rung, "class", result->rung[i].class_name);
+        tn_json_set_int(rung, "retry_in_ms",
+                        strcmp(result->rung[i].result, "backoff") == 0
+                            ? result->rung[i].retry_in / TN_NSEC_PER_MS
+                            : TN_UNKNOWN);
         (void)json_array_append_new(ladder, rung);
     }
     return ladder;
@@ -370,7 +378,14 @@ const struct tn_command tn_cmd_get = {
                "Rung by rung: for the first precision of the ladder the stores, then a build; only "
                "then the next. An engine\n"
                "with other shapes, options or plugins is never taken. A second call finds the "
-               "engine in milliseconds.",
+               "engine in milliseconds.\n\n"
+               "A rung that failed for a lasting reason is remembered on this host and skipped at "
+               "once (refused) until the model,\n"
+               "an option or a version changes; after a time-out, a crash or too little memory the "
+               "next try waits a minute, then\n"
+               "two, up to an hour (backoff). --retry tries again now. Of several processes that "
+               "want one engine one builds, the\n"
+               "others wait for it and show its progress.",
     .options = options,
     .examples = examples,
     .exits = "0 an engine; 1 no rung gave one; 2 usage (also: a dynamic input needs --shapes); 75 "

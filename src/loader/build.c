@@ -21,24 +21,30 @@ struct watch {
     const struct tn_job *job;
     const struct tn_rung *rung;
     const char *doing;
+    struct tn_lock *lock; /* held: what is done is said there */
 };
 
 static bool on_progress(const struct tn_progress *progress, void *user)
 {
     const struct watch *watch = user;
 
+    tn_lock_say(watch->lock, progress->phase[0] ? progress->phase : watch->doing);
     return tn_job_event(watch->job, watch->rung->precision, watch->doing, progress->phase, 0,
                         progress->elapsed);
 }
 
-static bool on_wait(long holder, tn_nsec waited, void *user)
-{
-    const struct watch *watch = user;
-
-    return tn_job_event(watch->job, watch->rung->precision, "waiting", "", holder, waited);
-}
-
 /* ---- can it be built here? ---- */
+
+static void remember_stopper(struct tn_job *job, struct tn_rung *rung,
+                             const struct tn_preflight *stop)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_LASTING, .stage = TN_STAGE_PREFLIGHT };
+
+    (void)tn_text_copy(why.name, sizeof(why.name), stop->code);
+    (void)tn_text_copy(why.first_line, sizeof(why.first_line), stop->detail);
+    (void)tn_text_copy(why.cure, sizeof(why.cure), stop->remedy);
+    tn_rung_remember(job, rung, &why);
+}
 
 /* @return 1, or 0 with the reason */
 static int buildable(struct tn_job *job, struct tn_rung *rung)
@@ -61,9 +67,10 @@ static int buildable(struct tn_job *job, struct tn_rung *rung)
             "not in the store, and TensorRT builds only on a GPU of the class it builds for");
         return 0;
     }
+    if (tn_rung_skip(job, rung))
+        return 0;
     if (stop) {
-        rung->report->result = "failed";
-        tn_rung_because(rung->report, "%s: %s; %s", stop->code, stop->detail, stop->remedy);
+        remember_stopper(job, rung, stop);
         return 0;
     }
     return 1;
@@ -77,17 +84,19 @@ static struct tn_child_limits limits_of(const struct tn_job *job)
                                       .memory_bytes = job->options->build_memory_bytes };
 }
 
-/* Writes why a child gave nothing into the report. */
-static void report_failure(struct tn_rung *rung, const struct tn_build_result *built,
-                           const char *log)
+/* A child gave nothing: said, and remembered as the outcome asks for. */
+static void remember_failure(struct tn_job *job, struct tn_rung *rung,
+                             const struct tn_build_result *built, const char *log)
 {
-    rung->report->result = "failed";
-    tn_rung_because(rung->report, "%s: %s: %s", built->stage, built->reason,
-                    built->first_line[0] ? built->first_line : "the child gave no reason");
-    if (built->cure[0])
-        tn_rung_because(rung->report, "cure: %s", built->cure);
-    if (log)
-        tn_rung_because(rung->report, "log: %s", log);
+    struct tn_refusal why = { .kind = built->outcome == TN_BUILD_REFUSED ? TN_REFUSAL_LASTING
+                                                                         : TN_REFUSAL_BACKOFF };
+
+    (void)tn_text_copy(why.name, sizeof(why.name), built->reason);
+    (void)tn_text_copy(why.stage, sizeof(why.stage), built->stage);
+    (void)tn_text_copy(why.first_line, sizeof(why.first_line), built->first_line);
+    (void)tn_text_copy(why.cure, sizeof(why.cure), built->cure);
+    (void)tn_text_copy(why.log, sizeof(why.log), log ? log : "");
+    tn_rung_remember(job, rung, &why);
 }
 
 static void built_done(struct tn_build_result *built)
@@ -107,11 +116,11 @@ static int still_the_model(const struct tn_rung *rung, struct tn_error *err)
 /* The ONNX file of a derived rung, made when it is not there yet.
  * @return 1, 0 with the reason, or an error */
 static int derived_file(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
-                        char **ret_path, struct tn_error *err)
+                        struct tn_lock *lock, char **ret_path, struct tn_error *err)
 {
     tn_auto(built_done) struct tn_build_result made = { 0 };
     tn_auto(tn_path_free) char *temporary = NULL;
-    struct watch watch = { .job = job, .rung = rung, .doing = "deriving the model" };
+    struct watch watch = { .job = job, .rung = rung, .doing = "deriving the model", .lock = lock };
     struct tn_child_limits limits = limits_of(job);
     int rc;
 
@@ -126,7 +135,7 @@ static int derived_file(struct tn_job *job, struct tn_rung *rung, struct tn_put 
     if (rc < 0)
         return rc;
     if (made.outcome != TN_BUILD_DONE) {
-        report_failure(rung, &made, NULL);
+        remember_failure(job, rung, &made, NULL);
         return 0;
     }
     rc = still_the_model(rung, err);
@@ -223,43 +232,65 @@ static bool names_all(const struct tn_cc_set *ccs, const struct tn_build_options
     return true;
 }
 
-/* What the toolchain promised must be what the bytes say. @return 1, 0 with the reason, or an error
- */
-static int as_promised(const struct tn_job *job, struct tn_rung *rung,
-                       const struct tn_build_options *options, const char *path,
-                       struct tn_plan *ret_plan, struct tn_error *err)
+/* What the toolchain promised must be what the bytes say. @return whether it is; else `ret_why` */
+static bool as_promised(const struct tn_job *job, const struct tn_build_options *options,
+                        const struct tn_plan *plan, char *ret_why, size_t size)
+{
+    char version[TN_VERSION_TEXT], wanted[TN_VERSION_TEXT];
+
+    tn_version_print(&plan->version, version);
+    tn_version_print(&job->target.runtime.version, wanted);
+    if (plan->kind != TN_FILE_ENGINE || plan->complete == 0)
+        (void)snprintf(ret_why, size, "the toolchain's file is no whole engine (%s)",
+                       tn_file_kind_name(plan->kind));
+    else if (plan->flavor != job->target.flavor ||
+             !tn_version_same(&plan->version, &job->target.runtime.version))
+        (void)snprintf(ret_why, size, "the toolchain promised %s %s and its plan says %s %s",
+                       tn_flavor_name(job->target.flavor), wanted,
+                       plan->flavor ? tn_flavor_name(plan->flavor) : "unknown", version);
+    else if (job->target.flavor == TN_FLAVOR_RTX && !names_all(&plan->ccs, options))
+        (void)snprintf(ret_why, size,
+                       "the plan does not name every compute capability that was asked for");
+    else
+        return true;
+    return false;
+}
+
+/* A plan that is something else than was ordered: kept for who wants to look, never handed out, and
+ * not made again from the same recipe. */
+static void refuse_plan(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
+                        const char *reason)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_LASTING,
+                              .name = "not-as-promised",
+                              .stage = "verify",
+                              .cure = "look at the toolchain: tenon device" };
+    struct tn_error err = { 0 };
+
+    (void)tn_text_copy(why.first_line, sizeof(why.first_line), reason);
+    if (tn_put_set_aside(put, &rung->key, reason, &err) < 0)
+        tn_job_warn(job, "the plan could not be set aside: %s", err.text);
+    tn_rung_remember(job, rung, &why);
+}
+
+/* Reads the plan that was made and holds it against the order. @return 1, 0 refused, or an error */
+static int verify_plan(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
+                       const struct tn_build_options *options, struct tn_plan *ret_plan,
+                       struct tn_error *err)
 {
     tn_auto(tn_fd_done) int fd = -1;
-    char version[TN_VERSION_TEXT], wanted[TN_VERSION_TEXT];
+    char reason[320];
     struct stat st;
-    int rc = tn_file_open(path, &fd, &st, err);
+    int rc = tn_file_open(put->plan_path, &fd, &st, err);
 
     if (rc == TN_OK)
         rc = tn_plan_read(fd, st.st_size, ret_plan, err);
     if (rc < 0)
         return rc;
-    tn_version_print(&ret_plan->version, version);
-    tn_version_print(&job->target.runtime.version, wanted);
-    rung->report->result = "failed";
-    if (ret_plan->kind != TN_FILE_ENGINE || ret_plan->complete == 0) {
-        tn_rung_because(rung->report, "the toolchain's file is no whole engine (%s)",
-                        tn_file_kind_name(ret_plan->kind));
-        return 0;
-    }
-    if (ret_plan->flavor != job->target.flavor ||
-        !tn_version_same(&ret_plan->version, &job->target.runtime.version)) {
-        tn_rung_because(rung->report, "the toolchain promised %s %s and its plan says %s %s",
-                        tn_flavor_name(job->target.flavor), wanted,
-                        ret_plan->flavor ? tn_flavor_name(ret_plan->flavor) : "unknown", version);
-        return 0;
-    }
-    if (job->target.flavor == TN_FLAVOR_RTX && !names_all(&ret_plan->ccs, options)) {
-        tn_rung_because(rung->report,
-                        "the plan does not name every compute capability that was asked for");
-        return 0;
-    }
-    rung->report->result = "missing";
-    return 1;
+    if (as_promised(job, options, ret_plan, reason, sizeof(reason)))
+        return 1;
+    refuse_plan(job, rung, put, reason);
+    return 0;
 }
 
 static void record_done(struct tn_record *record)
@@ -274,7 +305,7 @@ static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
 {
     tn_auto(record_done) struct tn_record record = { .model_name = "" };
     struct tn_plan plan;
-    int rc = as_promised(job, rung, options, put->plan_path, &plan, err);
+    int rc = verify_plan(job, rung, put, options, &plan, err);
 
     if (rc <= 0)
         return rc;
@@ -284,6 +315,7 @@ static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
     if (rc < 0)
         return rc;
     job->result->build_seconds = built->total_seconds;
+    tn_rung_forget(job, rung);
     return 1;
 }
 
@@ -298,15 +330,15 @@ static void keep_log_path(const struct tn_job *job, const struct tn_rung *rung, 
         *ret_path = tn_path_join(folder, name);
 }
 
-static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret_entry,
-                     struct tn_error *err)
+static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_lock *lock,
+                     struct tn_entry *ret_entry, struct tn_error *err)
 {
     tn_auto(tn_put_done) struct tn_put put = { .lock_fd = -1 };
     tn_auto(built_done) struct tn_build_result built = { 0 };
     tn_auto(tn_path_free) char *derived = NULL;
     tn_auto(tn_path_free) char *log = NULL;
     struct tn_build_options options = job->spec.options;
-    struct watch watch = { .job = job, .rung = rung, .doing = "building" };
+    struct watch watch = { .job = job, .rung = rung, .doing = "building", .lock = lock };
     struct tn_build_request request = { .toolchain = job->target.toolchain,
                                         .model_path = rung->model->path,
                                         .precision = rung->precision,
@@ -323,7 +355,7 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *
     if (rc < 0)
         return rc;
     if (rung->derived_by[0]) {
-        rc = derived_file(job, rung, &put, &derived, err);
+        rc = derived_file(job, rung, &put, lock, &derived, err);
         if (rc <= 0)
             return rc;
         request.model_path = derived;
@@ -339,7 +371,7 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *
     if (rc < 0)
         return rc;
     if (built.outcome != TN_BUILD_DONE) {
-        report_failure(rung, &built, log);
+        remember_failure(job, rung, &built, log);
         return 0;
     }
     rc = still_the_model(rung, err);
@@ -348,30 +380,87 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *
     return publish(job, rung, &put, &built, &options, ret_entry, err);
 }
 
+/* ---- one at a time ---- */
+
+/* Waiting for another process that builds the same: for its lock, or for the engine in the index,
+ * which comes a moment before and needs no turn. */
+struct waiting {
+    const struct tn_job *job;
+    const struct tn_rung *rung;
+    struct tn_stamp index; /* zeroed = no entry */
+    bool published;
+};
+
+static struct tn_stamp index_stamp(const struct tn_job *job, const struct tn_rung *rung)
+{
+    struct tn_stamp stamp = { 0 };
+
+    (void)tn_objects_stamp(job->store, &rung->key, &stamp);
+    return stamp;
+}
+
+static bool on_wait(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    struct waiting *waiting = user;
+    struct tn_stamp now = index_stamp(waiting->job, waiting->rung);
+
+    waiting->published = !tn_stamp_equal(&now, &waiting->index);
+    waiting->index = now;
+    return !waiting->published && tn_job_event(waiting->job, waiting->rung->precision, "waiting",
+                                               holder->doing, holder->pid, waited);
+}
+
+/* What is there after another process was at work: its engine, or its refusal.
+ * @return whether the rung is settled; then `ret_rc` is 1 (an engine), 0 (none) or an error */
+static bool settled_by_another(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret_entry,
+                               int *ret_rc, struct tn_error *err)
+{
+    struct tn_rung_report before = *rung->report;
+
+    *ret_rc = tn_rung_find(job, rung, false, ret_entry, err);
+    if (*ret_rc != 0 || strcmp(rung->report->result, "failed") == 0)
+        return true;
+    *rung->report = before; /* what was passed over is in it already */
+    return tn_rung_skip(job, rung);
+}
+
+/* @return 0 the lock is held; 1 another process has published meanwhile; or an error */
+static int take_turn(struct tn_job *job, struct tn_rung *rung, struct tn_lock *ret_lock,
+                     struct tn_error *err)
+{
+    struct waiting waiting = { .job = job, .rung = rung, .index = index_stamp(job, rung) };
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    struct tn_error why = { 0 };
+    int rc;
+
+    tn_digest_hex(&rung->key, hex);
+    (void)snprintf(name, sizeof(name), "build-%s", hex);
+    rc = tn_lock_take(job->store, name, on_wait, &waiting, ret_lock, NULL, &why);
+    if (rc == TN_E_AGAIN && waiting.published)
+        return 1; /* no failure of this call: nothing of it in `err` */
+    if (rc == TN_E_AGAIN)
+        return tn_fail(err, TN_E_CANCELLED, "stopped while waiting for another process's build");
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
+}
+
 int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret_entry,
                   const char **ret_source, struct tn_error *err)
 {
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
-    struct watch watch = { .job = job, .rung = rung, .doing = "waiting" };
-    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
-    bool waited = false;
-    int rc;
+    int turn, rc;
 
     if (!buildable(job, rung))
         return 0;
-    tn_digest_hex(&rung->key, hex);
-    (void)snprintf(name, sizeof(name), "build-%s", hex);
-    rc = tn_lock_take(job->store, name, on_wait, &watch, &lock, &waited, err);
-    if (rc < 0)
-        return rc == TN_E_AGAIN ? tn_fail(err, TN_E_CANCELLED,
-                                          "stopped while waiting for another process's build")
-                                : rc;
-    if (waited) {
-        rc = tn_rung_find(job, rung, false, ret_entry, err);
+    do {
+        turn = take_turn(job, rung, &lock, err);
+        if (turn < 0)
+            return turn;
         *ret_source = "waited";
-        if (rc != 0)
+        if (settled_by_another(job, rung, ret_entry, &rc, err))
             return rc;
-    }
+    } while (turn != 0);
     *ret_source = "built";
-    return build_now(job, rung, ret_entry, err);
+    return build_now(job, rung, &lock, ret_entry, err);
 }

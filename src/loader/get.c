@@ -286,6 +286,8 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
     if (rc <= 0)
         return rc;
     (void)tn_text_copy(job->result->derived_by, sizeof(job->result->derived_by), rung.derived_by);
+    if (job->options->retry)
+        tn_rung_forget(job, &rung);
     rc = tn_rung_find(job, &rung, false, entry, err);
     if (rc > 0)
         take(job, &rung, "store");

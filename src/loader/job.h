@@ -7,6 +7,7 @@
 #include "compat/compat.h"
 #include "loader/loader.h"
 #include "loader/target.h"
+#include "store/refusal.h"
 #include "store/store.h"
 
 /** Everything that the steps share. Zeroed parts are not reached yet. */
@@ -73,6 +74,21 @@ int tn_rung_find(struct tn_job *job, struct tn_rung *rung, bool last_resort,
 /** What the rules say of an engine for the job's target. */
 int tn_job_verdict(const struct tn_job *job, const struct tn_entry *entry,
                    struct tn_answer *ret_answer, struct tn_error *err);
+
+#define TN_STAGE_PREFLIGHT "preflight" /* of a failure that looking at the model found */
+
+/** Whether an earlier failure of this recipe forbids another try now; the report then says which,
+ * and when the next may be. */
+bool tn_rung_skip(const struct tn_job *job, struct tn_rung *rung);
+
+/** Writes a failure into a report: class, first line, cure, log. */
+void tn_rung_failed(struct tn_rung_report *report, const struct tn_refusal *why);
+
+/** The rung failed now: into its report, and kept for the next call as `why->kind` says. */
+void tn_rung_remember(struct tn_job *job, struct tn_rung *rung, const struct tn_refusal *why);
+
+/** It succeeded, or --retry was given: nothing of earlier failures counts any more. */
+void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung);
 
 /**
  * Builds the rung's engine, alone among all processes, unless another one finishes it first.

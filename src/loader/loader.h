@@ -17,7 +17,7 @@
 struct tn_get_event {
     enum tn_precision rung;
     const char *doing; /* "reading the model", "deriving fp16", "building", "waiting" */
-    const char *phase; /* of the builder, "" when there is none */
+    const char *phase; /* of the builder, also of the one that is waited for; "" when unknown */
     long holder;       /* waiting: pid that builds, 0 unknown */
     tn_nsec elapsed;   /* since this step began */
 };
@@ -38,6 +38,7 @@ struct tn_get_options {
     enum tn_level level;    /* TN_LEVEL_NONE = the spec's, else what this machine can do */
     bool accept_may_load;
     bool no_build;
+    bool retry; /* forget refusals and back-off of the rungs that this call comes to */
     bool allow_host_code;
     tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
     int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
@@ -48,8 +49,12 @@ struct tn_get_options {
 /** How one rung went. */
 struct tn_rung_report {
     enum tn_precision precision;
-    const char *result; /* "hit", "built", "waited", "failed", "skipped", "missing"; static */
-    char reason[768];   /* why it was passed over; "" for the one that gave the engine */
+    const char *result; /* "hit", "built", "waited", "failed" (now), "refused" (a remembered lasting
+                           failure), "backoff" (trouble a short while ago), "skipped", "missing";
+                           static */
+    char reason[1536];  /* why it was passed over; "" for the one that gave the engine */
+    char class_name[48]; /* of the failure: "unsupported-operator", "timeout", …; "" = none */
+    tn_nsec retry_in;    /* "backoff": until it would be tried again */
 };
 
 enum { TN_GET_WARNINGS_MAX = 12 };

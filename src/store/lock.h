@@ -9,13 +9,20 @@
 #include "store/store.h"
 
 struct tn_lock {
-    int fd; /* -1 = not held */
+    int fd;        /* -1 = not held */
+    tn_nsec noted; /* when its file was last written */
 };
 #define TN_LOCK_NONE ((struct tn_lock) { .fd = -1 })
 
-/** Called about ten times a second while waiting; `holder` is the holder's pid, or 0. @return false
- * to give up */
-typedef bool (*tn_wait_fn)(long holder, tn_nsec waited, void *user);
+/** Who holds a lock, by its file: two lines in 256 bytes, pid and what it is doing. For people and
+ * progress; nothing depends on it, and a line may be torn. */
+struct tn_lock_holder {
+    long pid;        /* 0 = not known */
+    char doing[224]; /* printable; "" = not said */
+};
+
+/** Called every 20 ms while waiting. @return false to give up */
+typedef bool (*tn_wait_fn)(const struct tn_lock_holder *holder, tn_nsec waited, void *user);
 
 /**
  * Takes the lock `name` of the first store.
@@ -25,6 +32,10 @@ typedef bool (*tn_wait_fn)(long holder, tn_nsec waited, void *user);
  */
 int tn_lock_take(const struct tn_store *store, const char *name, tn_wait_fn wait, void *user,
                  struct tn_lock *ret_lock, bool *ret_waited, struct tn_error *err);
+
+/** Says in the lock's file what its holder is doing; more than five times a second is dropped. */
+void tn_lock_say(struct tn_lock *lock, const char *doing);
+
 void tn_lock_done(struct tn_lock *lock);
 
 #endif

@@ -713,7 +713,7 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     return tn_file_replace(folder, name, text, strlen(text), 0644, err);
 }
 
-static bool wait_briefly(long holder, tn_nsec waited, void *user)
+static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
 {
     (void)holder;
     (void)user;
@@ -859,5 +859,60 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
     rc = tn_file_replace(to, "reason.json", text, strlen(text), 0644, err);
     if (rc == TN_OK)
         rc = update_index(store, &entry->record.key, &entry->record.digest, false, err);
+    return rc;
+}
+
+bool tn_objects_stamp(const struct tn_store *store, const struct tn_digest *key,
+                      struct tn_stamp *ret_stamp)
+{
+    char hex[TN_DIGEST_HEX];
+    tn_auto(tn_path_free) char *path = NULL;
+    struct stat st;
+
+    tn_digest_hex(key, hex);
+    path = tn_store_path(store, 0, "records/%s.json", hex);
+    if (!path || stat(path, &st) < 0)
+        return false;
+    *ret_stamp = tn_stamp_of(&st);
+    return true;
+}
+
+int tn_put_set_aside(struct tn_put *put, const struct tn_digest *key, const char *reason,
+                     struct tn_error *err)
+{
+    char hex[TN_DIGEST_HEX], key_hex[TN_DIGEST_HEX];
+    char name[TN_DIGEST_HEX + 24], when[TN_RFC3339_BYTES];
+    struct tn_digest digest;
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *to = NULL;
+    tn_auto(tn_path_free) char *plan = NULL;
+    tn_auto(tn_json_done) json_t *why = NULL;
+    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = tn_store_folder(put->store, "aside", &folder, err);
+
+    if (rc == TN_OK)
+        rc = tn_file_open(put->plan_path, &fd, NULL, err);
+    if (rc == TN_OK)
+        rc = tn_digest_fd(fd, &digest, NULL, err);
+    if (rc < 0)
+        return rc;
+    tn_digest_hex(&digest, hex);
+    tn_digest_hex(key, key_hex);
+    (void)snprintf(name, sizeof(name), "%s-%llx", hex, (unsigned long long)tn_clock_wall());
+    tn_clock_rfc3339(tn_clock_wall(), when);
+    to = tn_path_join(folder, name);
+    plan = to ? tn_path_join(to, "plan") : NULL;
+    why = json_pack("{ss ss ss ss}", "digest", hex, "key", key_hex, "reason", reason, "time", when);
+    text = why ? tn_json_text(why) : NULL;
+    if (!plan || !text)
+        return tn_fail(err, TN_E_NOMEM, "set the plan aside");
+    rc = tn_dir_make(to, 0755, err);
+    if (rc == TN_OK)
+        rc = tn_file_replace(to, "reason.json", text, strlen(text), 0644, err);
+    if (rc == TN_OK && rename(put->plan_path, plan) < 0)
+        rc = tn_fail_os(err, TN_E_IO, "set '%s' aside", put->plan_path);
+    if (rc < 0)
+        (void)tn_dir_remove(to, NULL);
     return rc;
 }

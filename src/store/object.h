@@ -44,6 +44,11 @@ typedef void (*tn_passed_fn)(const char *path, const struct tn_error *why, void 
 int tn_objects_find(const struct tn_store *store, const struct tn_digest *key, tn_passed_fn passed,
                     void *user, struct tn_entries *ret_entries, struct tn_error *err);
 
+/** Stamp of a key's entry in the index of the first store: it changes when an engine of it comes or
+ * goes. @return false when there is no entry */
+bool tn_objects_stamp(const struct tn_store *store, const struct tn_digest *key,
+                      struct tn_stamp *ret_stamp);
+
 /** Called with each engine. @return false to stop */
 typedef bool (*tn_entry_fn)(struct tn_entry *entry, void *user);
 
@@ -90,6 +95,13 @@ int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn
  */
 int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry *ret_entry,
                   struct tn_error *err);
+
+/**
+ * Moves an uncommitted plan to aside/ with the reason, instead of publishing it.
+ * @return 0, TN_E_IO, TN_E_NOSPACE, TN_E_NOMEM; the plan is then forgotten with `put`
+ */
+int tn_put_set_aside(struct tn_put *put, const struct tn_digest *key, const char *reason,
+                     struct tn_error *err);
 
 /** Forgets an uncommitted plan; safe after commit and on a zeroed object. */
 void tn_put_done(struct tn_put *put);

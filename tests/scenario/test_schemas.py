@@ -278,6 +278,13 @@ def test_get__built_hit_fallen_failed_and_refused(store, tmp_path):
     fell, = told("get", model("magika"), "--precision", "fp16,fp32", "--shapes", "bytes=1x2048:8x2048:64x2048",
                  "--runtime", RUNTIME)
     assert fell["precision"] == "fp32" and fell["ladder"][0]["reason"]
+    remembered, = told("get", model("magika"), "--precision", "fp16,fp32", "--shapes", "bytes=1x2048:8x2048:64x2048",
+                       "--runtime", RUNTIME)
+    assert remembered["ladder"][0]["result"] == "refused" and remembered["ladder"][0]["class"] == "mixed-types"
+    short = ["get", model("light_densenet121"), "--time-limit", "1ms", "--runtime", RUNTIME]
+    told(*short, status=1)
+    paused, = told(*short, status=1)
+    assert paused["ladder"][0]["result"] == "backoff" and paused["ladder"][0]["retry_in_ms"] > 0
     missed, = told("get", net, "--precision", "fp16", "--no-build", "--runtime", RUNTIME, status=1)
     assert missed["path"] is None and missed["ladder"][0]["result"] == "missing" and missed["error"]
     refused, = told("get", model("ocr_det"), "--runtime", RUNTIME, status=2)

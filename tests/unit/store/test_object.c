@@ -5,6 +5,7 @@
 #include "store/lock.h"
 #include "store/object.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -288,10 +289,75 @@ TEST(store_list__serves_hits_of_the_second_and_writes_to_the_first)
     place_done(&second);
 }
 
+TEST(put_set_aside__keeps_the_plan_with_its_reason_and_publishes_nothing)
+{
+    struct place place = place_new();
+    struct tn_put one = { .lock_fd = -1 };
+    struct tn_record record = record_of("a");
+    struct tn_error err = { 0 };
+    char folder[96], path[512];
+    DIR *aside;
+    const struct dirent *at;
+    json_t *why = NULL;
+    int plans = 0;
+
+    assert_int_equal(tn_put_begin(place.store, &one, &err), TN_OK);
+    write_plan(&one, "other");
+    assert_int_equal(tn_put_set_aside(&one, &record.key, "of 1.6, not 1.7", &err), TN_OK);
+    tn_put_done(&one);
+    assert_int_equal(find(&place, &record.key), 0);
+    (void)snprintf(folder, sizeof(folder), "%s/aside", place.root);
+    aside = opendir(folder);
+    assert_non_null(aside);
+    while ((at = readdir(aside)) != NULL) {
+        if (at->d_name[0] == '.')
+            continue;
+        plans++;
+        (void)snprintf(path, sizeof(path), "%s/%s/plan", folder, at->d_name);
+        assert_int_equal(access(path, F_OK), 0);
+        (void)snprintf(path, sizeof(path), "%s/%s/reason.json", folder, at->d_name);
+        assert_int_equal(tn_json_read(path, 4096, &why, &err), TN_OK);
+        assert_string_equal(tn_json_str(why, "reason", ""), "of 1.6, not 1.7");
+        assert_int_equal(strncmp(at->d_name, tn_json_str(why, "digest", "?"), 64), 0);
+        json_decref(why);
+    }
+    assert_int_equal(plans, 1);
+    (void)closedir(aside);
+    tn_record_done(&record);
+    place_done(&place);
+}
+
+TEST(objects_stamp__changes_when_an_engine_of_the_key_comes)
+{
+    struct place place = place_new();
+    struct tn_stamp before, after;
+    struct tn_entry first = put(&place, "a", "one");
+    struct tn_digest none;
+    struct tn_entry second;
+
+    assert_int_equal(tn_digest_of("none", 4, &none, NULL), TN_OK);
+    assert_false(tn_objects_stamp(place.store, &none, &before));
+    assert_true(tn_objects_stamp(place.store, &first.record.key, &before));
+    second = put(&place, "a", "two");
+    assert_true(tn_objects_stamp(place.store, &first.record.key, &after));
+    assert_false(tn_stamp_equal(&before, &after));
+    tn_entry_done(&first);
+    tn_entry_done(&second);
+    place_done(&place);
+}
+
+static bool look_at_holder(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    (void)waited;
+    *(struct tn_lock_holder *)user = *holder;
+    return false;
+}
+
 TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
 {
     struct place place = place_new();
     struct tn_lock lock = TN_LOCK_NONE;
+    struct tn_lock_holder holder = { 0 };
     struct tn_error err = { 0 };
     int ready[2], status;
     char byte, expected[40];
@@ -302,14 +368,21 @@ TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
     if (child == 0) {
         struct tn_lock held = TN_LOCK_NONE;
 
-        if (tn_lock_take(place.store, "l", NULL, NULL, &held, NULL, NULL) == TN_OK)
+        if (tn_lock_take(place.store, "l", NULL, NULL, &held, NULL, NULL) == TN_OK) {
+            tn_lock_say(&held, "Building \x1b[31m engine");
+            tn_lock_say(&held, "said too soon after it");
             (void)!write(ready[1], "x", 1);
+        }
         (void)pause();
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_E_AGAIN);
     (void)snprintf(expected, sizeof(expected), "process %ld ", (long)child);
     assert_non_null(strstr(err.text, expected));
+    assert_int_equal(tn_lock_take(place.store, "l", look_at_holder, &holder, &lock, NULL, &err),
+                     TN_E_AGAIN);
+    assert_int_equal(holder.pid, child);
+    assert_string_equal(holder.doing, "Building \\x1b[31m engine");
     (void)kill(child, SIGKILL);
     (void)waitpid(child, &status, 0);
     assert_int_equal(tn_lock_take(place.store, "l", NULL, NULL, &lock, NULL, &err), TN_OK);
@@ -358,6 +431,8 @@ int main(void)
         cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
         cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
         cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),
+        cmocka_unit_test(put_set_aside__keeps_the_plan_with_its_reason_and_publishes_nothing),
+        cmocka_unit_test(objects_stamp__changes_when_an_engine_of_the_key_comes),
         cmocka_unit_test(lock__dies_with_its_holder_and_names_it_while_it_lives),
         cmocka_unit_test(derived__is_found_by_source_and_converter_until_it_is_changed),
     };
