@@ -164,6 +164,24 @@ static int pick_named(struct named_search *search, struct tn_entry *ret_entry, s
     return TN_OK;
 }
 
+static int prove_named(struct tn_job *job, struct tn_rung_report *report, struct tn_error *err)
+{
+    struct tn_entry *entry = &job->result->entry;
+    struct tn_refusal why;
+    int rc = tn_job_try(job, report->precision, entry, &why, err);
+
+    if (rc > 0)
+        return TN_OK;
+    tn_entry_done(entry);
+    *entry = (struct tn_entry) { 0 };
+    if (rc < 0)
+        return rc;
+    report->result = "failed";
+    tn_rung_failed(report, &why);
+    return tn_fail(err, TN_E_NOENGINE, "the store's engine of '%s' does not load here: %s",
+                   job->options->model, why.first_line);
+}
+
 static int get_named(struct tn_job *job, struct tn_error *err)
 {
     struct named_search search = { .job = job, .passed = TN_BUF(300), .err = err };
@@ -196,8 +214,9 @@ static int get_named(struct tn_job *job, struct tn_error *err)
         report->precision =
             precision ? tn_precision_parse(precision, strlen(precision)) : TN_PRECISION_UNKNOWN;
         report->result = "hit";
+        rc = prove_named(job, report, err);
         result->precision = report->precision;
-        result->source = "store";
+        result->source = rc == TN_OK ? "store" : NULL;
         (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
     }
     tn_entries_done(&search.found);
@@ -274,6 +293,25 @@ static bool loads_after_build(struct tn_job *job, struct tn_rung *rung, struct t
     return false;
 }
 
+/* Proves the rung's engine; one that is refused is forgotten here and remembered for later calls.
+ * @return 1 taken, 0 next rung, or an error */
+static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, struct tn_error *err)
+{
+    struct tn_entry *entry = &job->result->entry;
+    struct tn_refusal why;
+    int rc = tn_job_try(job, rung->precision, entry, &why, err);
+
+    if (rc > 0) {
+        take(job, rung, source);
+        return 1;
+    }
+    tn_entry_done(entry);
+    *entry = (struct tn_entry) { 0 };
+    if (rc == 0)
+        tn_rung_remember(job, rung, &why);
+    return rc;
+}
+
 /* @return 1 got one, 0 next rung, or an error */
 static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_error *err)
 {
@@ -290,7 +328,7 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
         tn_rung_forget(job, &rung);
     rc = tn_rung_find(job, &rung, false, entry, err);
     if (rc > 0)
-        take(job, &rung, "store");
+        return prove(job, &rung, "store", err);
     if (rc != 0 || strcmp(report->result, "failed") == 0)
         return rc;
     rc = tn_rung_build(job, &rung, entry, &source, err);
@@ -299,13 +337,12 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
             *entry = (struct tn_entry) { 0 };
             return 0;
         }
-        take(job, &rung, source);
-        return 1;
+        return prove(job, &rung, source, err);
     }
     if (rc == 0 && job->accept_may_load && rung.recipe.value[0]) {
         rc = tn_rung_find(job, &rung, true, entry, err);
         if (rc > 0)
-            take(job, &rung, "store");
+            return prove(job, &rung, "store", err);
     }
     return rc;
 }
@@ -362,29 +399,6 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
     return TN_OK;
 }
 
-/* Trial loads come with a later release: until then every engine is at level header. */
-static int settle_level(struct tn_job *job, struct tn_error *err)
-{
-    struct tn_get_result *result = job->result;
-    enum tn_level asked = job->options->level ? job->options->level : job->spec.policy.level;
-
-    result->level = result->entry.level;
-    result->wanted_level = asked                                     ? asked
-                           : job->target.here && job->target.has_gpu ? TN_LEVEL_LOADED
-                                                                     : TN_LEVEL_HEADER;
-    if (result->level >= result->wanted_level)
-        return TN_OK;
-    tn_job_warn(
-        job, "the engine was verified up to level %s; this version of Tenon makes no trial loads",
-        tn_level_name(result->level));
-    if (!job->options->level)
-        return TN_OK; /* a policy's wish: said, not failed */
-    return tn_fail(
-        err, TN_E_AGAIN,
-        "an engine was found, but level %s cannot be reached: this version makes no trial loads",
-        tn_level_name(result->wanted_level));
-}
-
 static int work(struct tn_job *job, struct tn_error *err)
 {
     const char *model = job->options->model;
@@ -404,7 +418,7 @@ static int work(struct tn_job *job, struct tn_error *err)
     if (rc < 0)
         return rc;
     tn_object_used(job->store, &job->result->entry);
-    return settle_level(job, err);
+    return tn_job_settle_level(job, err);
 }
 
 static void job_done(struct tn_job *job)

@@ -90,6 +90,23 @@ void tn_rung_remember(struct tn_job *job, struct tn_rung *rung, const struct tn_
 /** It succeeded, or --retry was given: nothing of earlier failures counts any more. */
 void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung);
 
+/** The level that this call is to reach. */
+enum tn_level tn_job_wanted_level(const struct tn_job *job);
+
+/**
+ * Proves an engine by a trial load in a child, where that is wanted and possible and was not done
+ * before under this driver, GPU and runtime. An engine that is refused is set aside. Trouble of the
+ * device is a warning: the engine is kept at the level that it has.
+ * @param ret_why filled when it was refused
+ * @return 1 it may be handed out, 0 refused, or an error (TN_E_CANCELLED)
+ */
+int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
+               struct tn_refusal *ret_why, struct tn_error *err);
+
+/** Fills the result's levels. @return 0, or TN_E_AGAIN when a level that was asked for was not
+ * reached */
+int tn_job_settle_level(struct tn_job *job, struct tn_error *err);
+
 /**
  * Builds the rung's engine, alone among all processes, unless another one finishes it first.
  * @return 1 there is one now (`ret_source` "built" or "waited"), 0 refused (the report says why),

@@ -471,6 +471,28 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
     return TN_OK;
 }
 
+enum tn_level tn_object_level_under(const struct tn_store *store, const struct tn_entry *entry,
+                                    const char *conditions)
+{
+    char name[96];
+    tn_auto(tn_json_done) json_t *note = NULL;
+
+    plan_note_name(&entry->record.digest, name);
+    if (tn_host_read(store, name, &note, NULL) != TN_OK ||
+        strcmp(tn_json_str(note, "loaded_under", ""), conditions) != 0)
+        return TN_LEVEL_HEADER;
+    return entry->level;
+}
+
+void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
+                      const char *conditions)
+{
+    tn_auto(tn_json_done) json_t *changes =
+        json_pack("{ss ss}", "level", tn_level_name(TN_LEVEL_LOADED), "loaded_under", conditions);
+
+    update_note(store, &entry->record.digest, changes);
+}
+
 tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest)
 {
     char name[96];

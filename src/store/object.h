@@ -73,6 +73,15 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
 /** Notes that the engine was handed out; at most one write a day, failure ignored. */
 void tn_object_used(const struct tn_store *store, const struct tn_entry *entry);
 
+/** The level that the engine reached on this host under these conditions (driver, GPU, runtime, as
+ * one text); under others it is only header. */
+enum tn_level tn_object_level_under(const struct tn_store *store, const struct tn_entry *entry,
+                                    const char *conditions);
+
+/** Notes that the engine loaded under these conditions; failure only costs another trial. */
+void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
+                      const char *conditions);
+
 /** Wall time of the last use that this host knows of, in ns, or TN_UNKNOWN. */
 tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest);
 
