@@ -498,6 +498,57 @@ TEST(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones)
     place_done(&place);
 }
 
+/* One of several processes that put, drop and sweep at once. @return exit status */
+static int put_many(const char *root, int number)
+{
+    struct tn_store *store = NULL;
+
+    if (tn_store_open(root, &store, NULL) != TN_OK)
+        return 1;
+    for (int i = 0; i < 60; i++) {
+        struct tn_put one = { .lock_fd = -1 };
+        struct tn_record record = record_of("a");
+        struct tn_entry entry = { 0 };
+        char bytes[32];
+        int rc = tn_put_begin(store, &one, NULL);
+
+        (void)snprintf(bytes, sizeof(bytes), "%d %d", number, i % 20);
+        if (rc == TN_OK)
+            write_plan(&one, bytes);
+        if (rc == TN_OK && i % 3 > 0)
+            rc = tn_put_commit(&one, &record, &entry, NULL);
+        tn_put_done(&one);
+        tn_record_done(&record);
+        tn_entry_done(&entry);
+        if (rc < 0)
+            return 2;
+    }
+    tn_store_close(store);
+    return 0;
+}
+
+TEST(put__by_six_processes_at_once_never_sweeps_what_is_in_use)
+{
+    struct place place = place_new();
+    struct tn_record record = record_of("a");
+    pid_t child[6];
+
+    for (int i = 0; i < 6; i++) {
+        child[i] = fork();
+        if (child[i] == 0)
+            _exit(put_many(place.root, i));
+    }
+    for (int i = 0; i < 6; i++) {
+        int status = -1;
+
+        assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(find(&place, &record.key), 6 * 20); /* none is lost from the index */
+    tn_record_done(&record);
+    place_done(&place);
+}
+
 TEST(sequence__goes_on_where_the_counter_was_lost)
 {
     struct place place = place_new();
@@ -591,6 +642,7 @@ int main(void)
         cmocka_unit_test(host_note__of_another_user_or_behind_a_link_is_not_read),
         cmocka_unit_test(find__of_an_object_that_is_not_visible_yet_finds_it_once_it_is),
         cmocka_unit_test(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones),
+        cmocka_unit_test(put__by_six_processes_at_once_never_sweeps_what_is_in_use),
         cmocka_unit_test(sequence__goes_on_where_the_counter_was_lost),
         cmocka_unit_test(lock__dies_with_its_holder_and_names_it_while_it_lives),
         cmocka_unit_test(derived__is_found_by_source_and_converter_until_it_is_changed),
