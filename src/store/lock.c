@@ -44,17 +44,6 @@ static bool still_named(int fd, const char *path)
            open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-/* Signals belong to the application: one of its own interrupts nothing here. */
-static int flock_now(int fd)
-{
-    int rc;
-
-    do
-        rc = flock(fd, LOCK_EX | LOCK_NB);
-    while (rc < 0 && errno == EINTR);
-    return rc;
-}
-
 /* @return 1 taken, 0 held by another, or an error code */
 static int try_lock(const char *path, int *ret_fd, long *ret_holder, struct tn_error *err)
 {
@@ -62,13 +51,13 @@ static int try_lock(const char *path, int *ret_fd, long *ret_holder, struct tn_e
 
     if (fd < 0)
         return tn_fail_os(err, TN_E_IO, "open lock '%s'", path);
-    if (flock_now(fd) < 0) {
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EWOULDBLOCK) {
             *ret_holder = read_holder(fd);
             return 0;
         }
         if (errno != ENOLCK && errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS)
-            return tn_fail_os(err, TN_E_IO, "lock '%s'", path);
+            return errno == EINTR ? 0 : tn_fail_os(err, TN_E_IO, "lock '%s'", path);
     }
     if (!still_named(fd, path))
         return 0;

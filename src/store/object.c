@@ -61,13 +61,13 @@ static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
 
 static void read_marks(const struct tn_store *store, struct tn_entry *entry)
 {
-    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    char hex[TN_DIGEST_HEX];
+    tn_auto(tn_path_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *marks = NULL;
 
     tn_digest_hex(&entry->record.digest, hex);
-    (void)snprintf(name, sizeof(name), "%s.json", hex);
-    if (tn_store_read_json(store, entry->store, "marks", name, TN_RECORD_BYTES_MAX, &marks, NULL) !=
-        TN_OK)
+    path = tn_store_path(store, entry->store, "marks/%s.json", hex);
+    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &marks, NULL) != TN_OK)
         return;
     entry->blessed = tn_json_bool(marks, "blessed", false);
     entry->pinned = tn_json_bool(marks, "pinned", false);
@@ -505,19 +505,22 @@ static int lock_folder(const char *path, int *ret_fd, struct tn_error *err)
     return 1;
 }
 
-/* Removes one folder of tmp/ when its maker is dead: its lock can be taken. Where the file system
- * locks no folders, age has to do. */
+/* Removes one folder of tmp/ when its maker is dead: the lock of tn_put_begin() can be taken. Where
+ * nothing is locked, age has to do. */
 static void sweep_folder(const char *path, tn_nsec now)
 {
     tn_auto(tn_fd_done) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool of_put = tn_text_starts(tn_path_base(path), "put-");
     struct stat st;
+    bool locked;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         return;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && (errno == EWOULDBLOCK || fstat(fd, &st) < 0 ||
-                                             tn_stamp_of(&st).mtime > now - DAY_S * TN_NSEC_PER_S))
+    locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno == EWOULDBLOCK)
         return;
-    (void)tn_dir_remove(path, NULL);
+    if ((of_put && locked) || tn_stamp_of(&st).ctime < now - DAY_S * TN_NSEC_PER_S)
+        (void)tn_dir_remove(path, NULL);
 }
 
 /* Removes temporary files that a killed process left beside the files they were to become. */
@@ -799,6 +802,7 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
 {
     char hex[TN_DIGEST_HEX], plan_hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
     tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *old = NULL;
     tn_auto(tn_json_done) json_t *index = NULL;
     tn_auto(free_text) char *text = NULL;
@@ -814,9 +818,10 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     rc = tn_store_folder(store, "records", &folder, err);
     if (rc < 0)
         return rc;
-    if (!index)
+    path = tn_path_join(folder, name);
+    if (!path || !index)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
-    rc = tn_store_read_json(store, 0, "records", name, TN_RECORD_BYTES_MAX, &old, err);
+    rc = tn_json_read(path, TN_RECORD_BYTES_MAX, &old, err);
     if (is_trouble(rc))
         return rc; /* written anew, it would forget the others */
     if (rc == TN_OK)

@@ -244,52 +244,6 @@ TEST(find__passes_over_a_record_that_speaks_of_another_plan)
     place_done(&place);
 }
 
-TEST(store_open__refuses_a_folder_that_others_may_write)
-{
-    struct place place = place_new();
-    struct tn_store *again = NULL;
-    struct tn_error err = { 0 };
-
-    assert_int_equal(chmod(place.root, 0777), 0);
-    assert_int_equal(tn_store_open(place.root, &again, &err), TN_E_UNTRUSTED);
-    assert_non_null(strstr(err.text, "chmod go-w"));
-    assert_int_equal(tn_error_exit_status(err.code), 77);
-    place_done(&place);
-}
-
-TEST(find__refuses_a_plan_that_others_may_write)
-{
-    struct place place = place_new();
-    struct tn_entry entry = put(&place, "a", "plan");
-
-    assert_int_equal(chmod(entry.path, 0666), 0);
-    assert_int_equal(find(&place, &entry.record.key), 0);
-    tn_entry_done(&entry);
-    place_done(&place);
-}
-
-TEST(store_list__serves_hits_of_the_second_and_writes_to_the_first)
-{
-    struct place first = place_new(), second = place_new();
-    struct tn_entry entry = put(&second, "a", "plan");
-    struct place both = { .root = "" };
-    char list[160];
-    struct tn_entries found = { 0 };
-
-    (void)snprintf(list, sizeof(list), "%s:%s:/nonexistent/store", first.root, second.root);
-    assert_int_equal(tn_store_open(list, &both.store, NULL), TN_OK);
-    assert_int_equal(tn_objects_find(both.store, &entry.record.key, NULL, NULL, &found, NULL),
-                     TN_OK);
-    assert_int_equal(found.count, 1);
-    assert_int_equal(found.item[0].store, 1);
-    assert_int_equal(tn_object_set_aside(both.store, &found.item[0], "x", NULL), TN_E_ACCESS);
-    tn_entries_done(&found);
-    tn_store_close(both.store);
-    tn_entry_done(&entry);
-    place_done(&first);
-    place_done(&second);
-}
-
 /* The folder `up` levels above the plan: 0 is the object's own, 1 "ab", 2 sha256, 3 objects. */
 static void folder_above(const struct tn_entry *entry, int up, char ret_path[1024])
 {
@@ -565,6 +519,52 @@ TEST(sequence__goes_on_where_the_counter_was_lost)
     place_done(&place);
 }
 
+TEST(store_open__refuses_a_folder_that_others_may_write)
+{
+    struct place place = place_new();
+    struct tn_store *again = NULL;
+    struct tn_error err = { 0 };
+
+    assert_int_equal(chmod(place.root, 0777), 0);
+    assert_int_equal(tn_store_open(place.root, &again, &err), TN_E_UNTRUSTED);
+    assert_non_null(strstr(err.text, "chmod go-w"));
+    assert_int_equal(tn_error_exit_status(err.code), 77);
+    place_done(&place);
+}
+
+TEST(find__refuses_a_plan_that_others_may_write)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+
+    assert_int_equal(chmod(entry.path, 0666), 0);
+    assert_int_equal(find(&place, &entry.record.key), 0);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(store_list__serves_hits_of_the_second_and_writes_to_the_first)
+{
+    struct place first = place_new(), second = place_new();
+    struct tn_entry entry = put(&second, "a", "plan");
+    struct place both = { .root = "" };
+    char list[160];
+    struct tn_entries found = { 0 };
+
+    (void)snprintf(list, sizeof(list), "%s:%s:/nonexistent/store", first.root, second.root);
+    assert_int_equal(tn_store_open(list, &both.store, NULL), TN_OK);
+    assert_int_equal(tn_objects_find(both.store, &entry.record.key, NULL, NULL, &found, NULL),
+                     TN_OK);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.item[0].store, 1);
+    assert_int_equal(tn_object_set_aside(both.store, &found.item[0], "x", NULL), TN_E_ACCESS);
+    tn_entries_done(&found);
+    tn_store_close(both.store);
+    tn_entry_done(&entry);
+    place_done(&first);
+    place_done(&second);
+}
+
 TEST(lock__dies_with_its_holder_and_names_it_while_it_lives)
 {
     struct place place = place_new();
@@ -632,9 +632,6 @@ int main(void)
         cmocka_unit_test(objects_each__finds_what_the_index_has_lost),
         cmocka_unit_test(verify__notices_one_changed_byte_and_set_aside_keeps_the_file),
         cmocka_unit_test(find__passes_over_a_record_that_speaks_of_another_plan),
-        cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
-        cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
-        cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),
         cmocka_unit_test(find__uses_nothing_below_a_folder_that_others_may_write),
         cmocka_unit_test(find__follows_no_link_inside_a_store),
         cmocka_unit_test(put__goes_through_no_foreign_folder),
@@ -644,6 +641,9 @@ int main(void)
         cmocka_unit_test(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones),
         cmocka_unit_test(put__by_six_processes_at_once_never_sweeps_what_is_in_use),
         cmocka_unit_test(sequence__goes_on_where_the_counter_was_lost),
+        cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
+        cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
+        cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),
         cmocka_unit_test(lock__dies_with_its_holder_and_names_it_while_it_lives),
         cmocka_unit_test(derived__is_found_by_source_and_converter_until_it_is_changed),
     };
