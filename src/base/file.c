@@ -151,6 +151,8 @@ int tn_dir_make(const char *path, mode_t mode, struct tn_error *err)
 
     if (!prefix)
         return tn_fail(err, TN_E_NOMEM, "make folder '%s'", path);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return TN_OK; /* nothing is asked of parents that may be read-only or foreign */
     for (char *slash = prefix + 1; *prefix; slash++) {
         char kept = *slash;
 

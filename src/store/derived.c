@@ -41,11 +41,26 @@ static int digest_of_file(const char *path, struct tn_digest *ret_digest, struct
     return rc < 0 ? rc : tn_digest_fd(fd, ret_digest, NULL, err);
 }
 
+/* On disk and read-only, with its digest. */
+static int seal_file(const char *path, struct tn_digest *ret_digest, struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = tn_file_open(path, &fd, NULL, err);
+
+    if (rc < 0)
+        return rc;
+    if (fchmod(fd, 0444) < 0)
+        return tn_fail_os(err, TN_E_IO, "chmod '%s'", path);
+    if (fsync(fd) < 0)
+        return tn_fail_os(err, TN_E_IO, "fsync '%s'", path);
+    return tn_digest_fd(fd, ret_digest, NULL, err);
+}
+
 int tn_derived_find(const struct tn_store *store, const struct tn_digest *source,
                     const char *converter, char **ret_path, struct tn_error *err)
 {
     char name[TN_DIGEST_HEX + 8];
-    tn_auto(tn_path_free) char *index_path = NULL;
+    char file[TN_DIGEST_HEX + 8], hex[TN_DIGEST_HEX];
     tn_auto(tn_path_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *index = NULL;
     struct tn_digest wanted, found;
@@ -53,15 +68,17 @@ int tn_derived_find(const struct tn_store *store, const struct tn_digest *source
 
     if (rc < 0)
         return rc;
-    index_path = tn_store_path(store, 0, "derived/%s", name);
-    if (!index_path)
-        return tn_fail(err, TN_E_NOMEM, "derived model");
-    rc = tn_json_read(index_path, 65536, &index, err);
+    rc = tn_store_read_json(store, 0, "derived", name, 65536, &index, err);
     if (rc == TN_OK)
         rc = tn_digest_parse(tn_json_str(index, "digest", ""), &wanted, err);
     if (rc < 0)
         return tn_while(err, TN_E_NOTFOUND, "derived model");
-    path = tn_store_path(store, 0, "derived/%s.onnx", tn_json_str(index, "digest", ""));
+    tn_digest_hex(&wanted, hex);
+    (void)snprintf(file, sizeof(file), "%s.onnx", hex);
+    rc = tn_store_trusts_file(store, 0, "derived", file, err);
+    if (rc < 0)
+        return tn_while(err, TN_E_NOTFOUND, "derived model");
+    path = tn_store_path(store, 0, "derived/%s", file);
     if (!path)
         return tn_fail(err, TN_E_NOMEM, "derived model");
     rc = digest_of_file(path, &found, err);
@@ -84,7 +101,7 @@ int tn_derived_take(const struct tn_store *store, const struct tn_digest *source
     int rc = index_name(source, converter, name, err);
 
     if (rc == TN_OK)
-        rc = digest_of_file(file, &digest, err);
+        rc = seal_file(file, &digest, err);
     if (rc == TN_OK)
         rc = tn_store_folder(store, "derived", &folder, err);
     if (rc < 0)
@@ -96,7 +113,7 @@ int tn_derived_take(const struct tn_store *store, const struct tn_digest *source
     text = index ? tn_json_text(index) : NULL;
     if (!path || !text)
         return tn_fail(err, TN_E_NOMEM, "derived model");
-    if (chmod(file, 0444) < 0 || rename(file, path) < 0)
+    if (rename(file, path) < 0)
         return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", file, path);
     rc = tn_dir_sync(folder, err);
     if (rc == TN_OK)

@@ -11,15 +11,21 @@ static void free_text(char **text)
     free(*text);
 }
 
+/* "hosts/<id>/kind" of the note "kind/name". */
+static void folder_of(const struct tn_store *store, const char *name, char ret_below[256])
+{
+    (void)snprintf(ret_below, 256, "hosts/%s/%.*s", tn_store_host(store),
+                   (int)(tn_path_base(name) - name), name);
+}
+
 int tn_host_read(const struct tn_store *store, const char *name, json_t **ret_json,
                  struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path =
-        tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), name);
+    char below[256];
 
-    if (!path)
-        return tn_fail(err, TN_E_NOMEM, "host note '%s'", name);
-    return tn_json_read(path, HOST_NOTE_BYTES_MAX, ret_json, err);
+    folder_of(store, name, below);
+    return tn_store_read_json(store, 0, below, tn_path_base(name), HOST_NOTE_BYTES_MAX, ret_json,
+                              err);
 }
 
 int tn_host_write(const struct tn_store *store, const char *name, const json_t *json,
@@ -33,8 +39,7 @@ int tn_host_write(const struct tn_store *store, const char *name, const json_t *
 
     if (!text)
         return tn_fail(err, TN_E_NOMEM, "host note '%s'", name);
-    (void)snprintf(below, sizeof(below), "hosts/%s/%.*s", tn_store_host(store), (int)(base - name),
-                   name);
+    folder_of(store, name, below);
     rc = tn_store_folder(store, below, &folder, err);
     if (rc == TN_OK)
         rc = tn_file_replace(folder, base, text, strlen(text), 0644, err);

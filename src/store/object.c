@@ -111,30 +111,23 @@ static int read_record(const struct tn_store *store, size_t at, const struct tn_
 {
     struct tn_entry entry = { .store = at };
     char below[96];
-    tn_auto(tn_path_free) char *record_path = NULL;
     tn_auto(tn_json_done) json_t *json = NULL;
     struct stat st;
     int rc;
 
     object_folder(digest, below);
-    record_path = tn_store_path(store, at, "%s/%s", below, record_name);
-    if (!record_path)
-        return tn_fail(err, TN_E_NOMEM, "read an engine's record");
     if (snprintf(entry.path, sizeof(entry.path), "%s/%s/plan", tn_store_root(store, at), below) >=
         (int)sizeof(entry.path))
         return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
                        tn_store_root(store, at));
-    if (lstat(record_path, &st) < 0)
-        return tn_fail_os(err, TN_E_IO, "record '%s'", record_path);
-    rc = tn_store_trusts(store, at, &st, record_path, err);
-    if (rc == TN_OK)
-        rc = tn_json_read(record_path, TN_RECORD_BYTES_MAX, &json, err);
+    rc = tn_store_read_json(store, at, below, record_name, TN_RECORD_BYTES_MAX, &json, err);
     if (rc == TN_OK)
         rc = tn_record_from_json(json, &entry.record, err);
     if (rc < 0)
         return tn_while(err, rc, "record of '%s'", entry.path);
     if (!tn_digest_equal(digest, &entry.record.digest))
-        rc = tn_fail(err, TN_E_CORRUPT, "record '%s' speaks of another plan", record_path);
+        rc = tn_fail(err, TN_E_CORRUPT, "%s of '%s' speaks of another plan", record_name,
+                     entry.path);
     if (rc == TN_OK)
         rc = check_plan_file(store, &entry, &st, err);
     if (rc < 0) {
@@ -218,17 +211,14 @@ static int find_in_place(const struct tn_store *store, size_t at, const struct t
                          tn_passed_fn passed, void *user, struct tn_entries *entries,
                          struct tn_error *err)
 {
-    char hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *path = NULL;
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
     tn_auto(tn_json_done) json_t *index = NULL;
     const json_t *digests, *item;
     size_t i;
 
     tn_digest_hex(key, hex);
-    path = tn_store_path(store, at, "records/%s.json", hex);
-    if (!path)
-        return tn_fail(err, TN_E_NOMEM, "index of the store");
-    if (tn_json_read(path, TN_RECORD_BYTES_MAX, &index, NULL) != TN_OK)
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    if (tn_store_read_json(store, at, "records", name, TN_RECORD_BYTES_MAX, &index, NULL) != TN_OK)
         return TN_OK; /* no entry, or one that cannot be read: the objects are the truth */
     digests = json_object_get(index, "digests");
     json_array_foreach(digests, i, item)
@@ -246,7 +236,7 @@ static int find_in_place(const struct tn_store *store, size_t at, const struct t
         if (rc == TN_OK)
             rc = append(entries, &entry, err);
         else if (passed && rc != TN_E_NOTFOUND)
-            passed(path, &why, user);
+            passed(name, &why, user);
         if (rc == TN_E_NOMEM)
             return rc;
     }
@@ -518,61 +508,138 @@ void tn_object_used(const struct tn_store *store, const struct tn_entry *entry)
 
 /* ---- writing ---- */
 
-/* Removes folders in tmp/ whose makers are dead: their lock can be taken. */
-static void sweep(const struct tn_store *store, const char *tmp)
+enum { HOUR_S = 3600, DAY_S = 86400, FOLDER_TRIES = 16 };
+
+/* Takes a folder in tmp/ for this process. @return 1, 0 (a sweep was faster), or an error */
+static int lock_folder(const char *path, int *ret_fd, struct tn_error *err)
 {
-    tn_auto(close_dir) DIR *dir = opendir(tmp);
+    tn_auto(tn_fd_done) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat ours, named;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : tn_fail_os(err, TN_E_IO, "open folder '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return 0; /* any other failure: no locks here, and sweeps go by age */
+    if (fstat(fd, &ours) < 0 || lstat(path, &named) < 0 || ours.st_ino != named.st_ino)
+        return 0;
+    *ret_fd = fd;
+    fd = -1;
+    return 1;
+}
+
+/* Removes one folder of tmp/ when its maker is dead: the lock of tn_put_begin() can be taken. Where
+ * nothing is locked, age has to do. */
+static void sweep_folder(const char *path, tn_nsec now)
+{
+    tn_auto(tn_fd_done) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool of_put = tn_text_starts(tn_path_base(path), "put-");
+    struct stat st;
+    bool locked;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return;
+    locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno == EWOULDBLOCK)
+        return;
+    if ((of_put && locked) || tn_stamp_of(&st).ctime < now - DAY_S * TN_NSEC_PER_S)
+        (void)tn_dir_remove(path, NULL);
+}
+
+/* Removes temporary files that a killed process left beside the files they were to become. */
+static void sweep_files(const struct tn_store *store, const char *below, tn_nsec now)
+{
+    tn_auto(tn_path_free) char *folder = tn_store_path(store, 0, "%s", below);
+    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
     const struct dirent *entry;
+    struct stat st;
+
+    while (dir && (entry = readdir(dir)) != NULL)
+        if (tn_text_starts(entry->d_name, ".tmp-") &&
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            tn_stamp_of(&st).mtime < now - HOUR_S * TN_NSEC_PER_S)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
+/* hosts/<id>/ and the folders in it. */
+static void sweep_host(const struct tn_store *store, tn_nsec now)
+{
+    tn_auto(tn_path_free) char *folder = tn_store_path(store, 0, "hosts/%s", tn_store_host(store));
+    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    char below[512];
 
     while (dir && (entry = readdir(dir)) != NULL) {
-        tn_auto(tn_path_free) char *path = NULL;
-        tn_auto(tn_path_free) char *lock = NULL;
-        tn_auto(tn_fd_done) int fd = -1;
-        struct stat st;
-
-        if (entry->d_name[0] == '.')
+        if (strcmp(entry->d_name, "..") == 0)
             continue;
-        path = tn_path_join(tmp, entry->d_name);
-        lock = path ? tn_path_join(path, "lock") : NULL;
-        if (!lock)
-            return;
-        fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            (void)tn_dir_remove(path, NULL);
-        else if (fd < 0 && errno == ENOENT && lstat(path, &st) == 0 &&
-                 tn_stamp_of(&st).ctime < tn_clock_wall() - 3600 * TN_NSEC_PER_S)
-            (void)tn_dir_remove(path, NULL); /* died before it made its lock */
+        (void)snprintf(below, sizeof(below), "hosts/%s/%s", tn_store_host(store), entry->d_name);
+        sweep_files(store, below, now);
     }
-    (void)store;
+}
+
+/* What dead processes left. `ours` was made just now: its time is the file system's own, which is
+ * compared with that of other files there, whatever this machine's clock says. */
+static void sweep(const struct tn_store *store, const char *tmp, const char *ours)
+{
+    static const char *const folders[] = { ".", "records", "engines", "marks", "derived" };
+    tn_auto(close_dir) DIR *dir = opendir(tmp);
+    const struct dirent *entry;
+    struct stat st;
+    tn_nsec now;
+
+    if (!dir || stat(ours, &st) < 0)
+        return;
+    now = tn_stamp_of(&st).mtime;
+    while ((entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = tn_path_join(tmp, entry->d_name);
+
+        if (path && entry->d_name[0] != '.' && strcmp(path, ours) != 0)
+            sweep_folder(path, now);
+    }
+    for (size_t i = 0; i < TN_COUNT(folders); i++)
+        sweep_files(store, folders[i], now);
+    sweep_host(store, now);
+}
+
+/* A new folder of this process alone. @return 1, 0 (a sweep took it, try again), or an error */
+static int make_put_folder(const char *tmp, struct tn_put *put, struct tn_error *err)
+{
+    int rc;
+
+    put->folder = tn_path_join(tmp, "put-XXXXXX");
+    if (!put->folder)
+        return tn_fail(err, TN_E_NOMEM, "new engine");
+    if (!mkdtemp(put->folder)) {
+        rc = tn_fail_os(err, TN_E_IO, "make a folder in '%s'", tmp);
+        free(put->folder);
+        put->folder = NULL;
+        return rc;
+    }
+    rc = lock_folder(put->folder, &put->lock_fd, err);
+    if (rc == 0)
+        tn_put_done(put);
+    return rc;
 }
 
 int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn_error *err)
 {
-    tn_auto(tn_put_done) struct tn_put put = { .store = store, .lock_fd = -1 };
+    tn_auto(tn_put_done) struct tn_put put = { .lock_fd = -1 };
     tn_auto(tn_path_free) char *tmp = NULL;
-    tn_auto(tn_path_free) char *lock = NULL;
     int rc = tn_store_folder(store, "tmp", &tmp, err);
 
     if (rc < 0)
         return rc;
-    sweep(store, tmp);
-    put.folder = tn_path_join(tmp, "put-XXXXXX");
-    if (!put.folder)
-        return tn_fail(err, TN_E_NOMEM, "new engine");
-    if (!mkdtemp(put.folder)) {
-        rc = tn_fail_os(err, TN_E_IO, "make a folder in '%s'", tmp);
-        free(put.folder);
-        put.folder = NULL;
+    rc = 0;
+    for (int i = 0; rc == 0 && i < FOLDER_TRIES; i++)
+        rc = make_put_folder(tmp, &put, err);
+    if (rc < 0)
         return rc;
-    }
-    lock = tn_path_join(put.folder, "lock");
+    if (rc == 0)
+        return tn_fail(err, TN_E_AGAIN, "folders in '%s' are taken away at once", tmp);
+    sweep(store, tmp, put.folder);
+    put.store = store;
     put.plan_path = tn_path_join(put.folder, "plan");
-    if (!lock || !put.plan_path)
+    if (!put.plan_path)
         return tn_fail(err, TN_E_NOMEM, "new engine");
-    put.lock_fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (put.lock_fd < 0)
-        return tn_fail_os(err, TN_E_IO, "create '%s'", lock);
-    (void)flock(put.lock_fd, LOCK_EX | LOCK_NB);
     *ret_put = put;
     put = (struct tn_put) { .lock_fd = -1 };
     return TN_OK;
@@ -626,7 +693,8 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
                           const char *final, struct tn_error *err)
 {
     tn_auto(tn_entry_done) struct tn_entry there = { 0 };
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_path_free) char *from = tn_path_join(put->folder, "record.json");
+    tn_auto(tn_path_free) char *to = NULL;
     char name[96];
     int rc = read_record(put->store, 0, &record->digest, "record.json", &there, err);
 
@@ -634,39 +702,94 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
         rc = tn_object_verify(put->store, &there, true, err);
     if (rc < 0 || tn_digest_equal(&there.record.key, &record->key))
         return rc;
-    rc = record_text(record, &text, err);
     record_name_of(&record->key, name);
-    return rc < 0 ? rc : tn_file_replace(final, name, text, strlen(text), 0444, err);
-}
-
-/* Makes room for a good object where a broken one stands. */
-static int move_broken_aside(const struct tn_put *put, const char *final, const char *why,
-                             struct tn_error *err)
-{
-    char name[128];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *to = NULL;
-    int rc = tn_store_folder(put->store, "aside", &folder, err);
-
-    if (rc < 0)
-        return rc;
-    (void)snprintf(name, sizeof(name), "%.62s-%llx", tn_path_base(final),
-                   (unsigned long long)tn_clock_wall());
-    to = tn_path_join(folder, name);
-    if (!to)
-        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", final);
-    if (rename(final, to) < 0)
-        return tn_fail_os(err, TN_E_IO, "set '%s' aside (%s)", final, why);
+    to = tn_path_join(final, name);
+    if (!from || !to)
+        return tn_fail(err, TN_E_NOMEM, "record of the engine");
+    if (rename(from, to) < 0)
+        return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", from, to);
+    (void)tn_dir_sync(final, NULL); /* visible already: see tn_put_commit() */
     return TN_OK;
 }
 
-/* One rename makes the object appear. The lock file must not go with it. */
+/* Whether a failure says something of the moment, not of the object. */
+static bool is_trouble(int rc)
+{
+    return rc == TN_E_IO || rc == TN_E_NOMEM || rc == TN_E_ACCESS || rc == TN_E_NOSPACE;
+}
+
+/* Moves an object's folder to aside/<digest>-<time>; gone already is as good. */
+static int move_aside(const struct tn_store *store, const struct tn_digest *digest,
+                      struct tn_error *err)
+{
+    char below[96], hex[TN_DIGEST_HEX], name[160];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *from = NULL;
+    tn_nsec now = tn_clock_wall();
+    int rc = tn_store_folder(store, "aside", &folder, err);
+
+    if (rc < 0)
+        return rc;
+    object_folder(digest, below);
+    tn_digest_hex(digest, hex);
+    from = tn_store_path(store, 0, "%s", below);
+    for (int i = 0; i < 100; i++) { /* a clock may stand still */
+        tn_auto(tn_path_free) char *to = NULL;
+
+        (void)snprintf(name, sizeof(name), "%s-%llx", hex, (unsigned long long)now + (unsigned)i);
+        to = tn_path_join(folder, name);
+        if (!from || !to)
+            return tn_fail(err, TN_E_NOMEM, "set '%s' aside", hex);
+        if (rename(from, to) == 0) {
+            (void)tn_dir_sync(folder, NULL);
+            return TN_OK;
+        }
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            break;
+    }
+    return errno == ENOENT ? TN_OK : tn_fail_os(err, TN_E_IO, "set '%s' aside", from);
+}
+
+static int write_reason(const struct tn_store *store, const struct tn_digest *digest,
+                        const char *reason, struct tn_error *err)
+{
+    char below[96], hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_json_done) json_t *why = json_object();
+    tn_auto(free_text) char *text = NULL;
+
+    object_folder(digest, below);
+    tn_digest_hex(digest, hex);
+    tn_clock_rfc3339(tn_clock_wall(), when);
+    tn_json_set_str(why, "digest", hex);
+    tn_json_set_str(why, "reason", reason);
+    tn_json_set_str(why, "time", when);
+    text = tn_json_text(why);
+    folder = tn_store_path(store, 0, "%s", below);
+    if (!text || !folder)
+        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", hex);
+    return tn_file_replace(folder, "reason.json", text, strlen(text), 0644, err);
+}
+
+/* Makes room for a good object where a broken one stands. */
+static int replace_broken(const struct tn_put *put, const struct tn_record *record,
+                          const char *final, const char *why, struct tn_error *err)
+{
+    int rc;
+
+    (void)write_reason(put->store, &record->digest, why, NULL); /* its folder may be a ruin */
+    rc = move_aside(put->store, &record->digest, err);
+    if (rc == TN_OK && rename(put->folder, final) < 0)
+        rc = tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+    return rc;
+}
+
+/* One rename makes the object appear. */
 static int publish(struct tn_put *put, const struct tn_record *record, struct tn_error *err)
 {
     char below[96], parent_below[96];
     tn_auto(tn_path_free) char *parent = NULL;
     tn_auto(tn_path_free) char *final = NULL;
-    tn_auto(tn_path_free) char *lock = tn_path_join(put->folder, "lock");
     struct tn_error why = { 0 };
     int rc;
 
@@ -677,23 +800,22 @@ static int publish(struct tn_put *put, const struct tn_record *record, struct tn
     if (rc < 0)
         return rc;
     final = tn_store_path(put->store, 0, "%s", below);
-    if (!final || !lock)
+    if (!final)
         return tn_fail(err, TN_E_NOMEM, "publish the engine");
-    (void)unlink(lock);
     if (chmod(put->folder, 0755) < 0)
         return tn_fail_os(err, TN_E_IO, "chmod '%s'", put->folder);
     if (rename(put->folder, final) < 0) {
         if (errno != ENOTEMPTY && errno != EEXIST)
             return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
-        if (publish_beside(put, record, final, &why) == TN_OK)
-            return TN_OK;
-        rc = move_broken_aside(put, final, why.text, err);
+        rc = publish_beside(put, record, final, &why);
+        if (is_trouble(rc))
+            return tn_fail(err, rc, "%s", why.text);
         if (rc < 0)
-            return rc;
-        if (rename(put->folder, final) < 0)
-            return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
+            rc = replace_broken(put, record, final, why.text, err);
     }
-    return tn_dir_sync(parent, err);
+    if (rc == TN_OK)
+        (void)tn_dir_sync(parent, NULL); /* visible already: see tn_put_commit() */
+    return rc;
 }
 
 /* Adds (or takes out) one digest of a key's index entry. */
@@ -721,7 +843,10 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     path = tn_path_join(folder, name);
     if (!path || !index)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
-    if (tn_json_read(path, TN_RECORD_BYTES_MAX, &old, NULL) == TN_OK)
+    rc = tn_json_read(path, TN_RECORD_BYTES_MAX, &old, err);
+    if (is_trouble(rc))
+        return rc; /* written anew, it would forget the others */
+    if (rc == TN_OK)
         json_array_foreach(json_object_get(old, "digests"), i, item)
         {
             if (json_is_string(item) && strcmp(json_string_value(item), plan_hex) != 0)
@@ -755,7 +880,7 @@ static int update_index(const struct tn_store *store, const struct tn_digest *ke
 static int link_name(const struct tn_store *store, const struct tn_record *record,
                      struct tn_error *err)
 {
-    char below[96], target[128], temporary_name[64];
+    char below[96], target[128], hex[TN_DIGEST_HEX], temporary_name[80];
     tn_auto(tn_path_free) char *folder = NULL;
     tn_auto(tn_path_free) char *temporary = NULL;
     tn_auto(tn_path_free) char *final = NULL;
@@ -765,12 +890,13 @@ static int link_name(const struct tn_store *store, const struct tn_record *recor
         return rc;
     object_folder(&record->digest, below);
     (void)snprintf(target, sizeof(target), "../%s/plan", below);
-    (void)snprintf(temporary_name, sizeof(temporary_name), ".tmp-%ld", (long)getpid());
+    tn_digest_hex(&record->digest, hex); /* in containers that share a store, all are process 1 */
+    (void)snprintf(temporary_name, sizeof(temporary_name), ".tmp-%.16s-%ld-%llx", hex,
+                   (long)getpid(), (unsigned long long)tn_clock_monotonic());
     temporary = tn_path_join(folder, temporary_name);
     final = tn_path_join(folder, record->name);
     if (!temporary || !final)
         return tn_fail(err, TN_E_NOMEM, "link '%s'", record->name);
-    (void)unlink(temporary);
     if (symlink(target, temporary) < 0)
         return tn_fail_os(err, TN_E_IO, "link '%s'", temporary);
     if (rename(temporary, final) < 0) {
@@ -781,24 +907,34 @@ static int link_name(const struct tn_store *store, const struct tn_record *recor
     return TN_OK;
 }
 
-/* The store's own counter; two engines with one number differ by digest, which is enough to order
- * them. */
+static bool keep_highest(struct tn_entry *entry, void *user)
+{
+    int64_t *highest = user;
+
+    if (entry->store == 0 && entry->record.sequence > *highest)
+        *highest = entry->record.sequence;
+    return true;
+}
+
+/* The store's own counter, from the engines when it is lost; two engines with one number differ by
+ * digest, which is enough to order them. */
 static int64_t next_sequence(const struct tn_store *store)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "sequence.json");
     tn_auto(tn_json_done) json_t *json = NULL;
     tn_auto(free_text) char *text = NULL;
-    int64_t next = 1;
+    int64_t last = 0;
 
-    if (path && tn_json_read(path, 4096, &json, NULL) == TN_OK)
-        next = tn_json_int(json, "next", 1);
+    if (tn_store_read_json(store, 0, ".", "sequence.json", 4096, &json, NULL) == TN_OK)
+        last = tn_json_int(json, "next", 1) - 1;
+    else
+        (void)tn_objects_each(store, keep_highest, NULL, &last, NULL);
     json_decref(json);
-    json = json_pack("{sI}", "next", (json_int_t)(next + 1));
-    text = tn_json_text(json);
+    json = json_pack("{sI}", "next", (json_int_t)(last + 2));
+    text = json ? tn_json_text(json) : NULL;
     if (text)
         (void)tn_file_replace(tn_store_root(store, 0), "sequence.json", text, strlen(text), 0644,
                               NULL);
-    return next;
+    return last + 1;
 }
 
 /* Another engine of the same name and another key: this one gets eight digits of its key. */
@@ -828,60 +964,71 @@ static void settle_name(const struct tn_store *store, struct tn_record *record)
     (void)snprintf(dot, sizeof(record->name) - (size_t)(dot - record->name), ".%.8s.engine", hex);
 }
 
+/* The entry as it will be, made before anything can be seen: from then on nothing may fail. */
+static int entry_to_be(const struct tn_put *put, const struct tn_record *record,
+                       struct tn_entry *ret_entry, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = tn_record_to_json(record);
+    struct tn_entry entry = { .level = TN_LEVEL_HEADER };
+    char below[96];
+    int rc;
+
+    object_folder(&record->digest, below);
+    if (!json)
+        return tn_fail(err, TN_E_NOMEM, "record of the engine");
+    if (snprintf(entry.path, sizeof(entry.path), "%s/%s/plan", tn_store_root(put->store, 0),
+                 below) >= (int)sizeof(entry.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
+                       tn_store_root(put->store, 0));
+    rc = tn_record_from_json(json, &entry.record, err);
+    if (rc == TN_OK)
+        *ret_entry = entry;
+    return rc;
+}
+
 int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry *ret_entry,
                   struct tn_error *err)
 {
+    tn_auto(tn_entry_done) struct tn_entry made = { 0 };
     int rc = seal_plan(put, record, err);
 
     if (rc < 0)
         return rc;
     record->sequence = next_sequence(put->store);
     settle_name(put->store, record);
-    rc = write_record(put, record, err);
+    rc = entry_to_be(put, record, &made, err);
+    if (rc == TN_OK)
+        rc = write_record(put, record, err);
     if (rc == TN_OK)
         rc = publish(put, record, err);
-    if (rc == TN_OK)
-        rc = update_index(put->store, &record->key, &record->digest, true, err);
-    if (rc == TN_OK)
-        rc = link_name(put->store, record, err);
-    if (rc == TN_OK)
-        rc = read_object(put->store, 0, &record->digest, &record->key, ret_entry, err);
-    return rc < 0 ? tn_while(err, rc, "put the engine into the store") : rc;
+    if (rc < 0)
+        return tn_while(err, rc, "put the engine into the store");
+    /* From here on others can see it, so it is there. What follows can be made again: the index
+     * from the objects, the link at the next put. */
+    (void)update_index(put->store, &record->key, &record->digest, true, NULL);
+    (void)link_name(put->store, record, NULL);
+    if (read_object(put->store, 0, &record->digest, &record->key, ret_entry, NULL) != TN_OK) {
+        *ret_entry = made;
+        made = (struct tn_entry) { 0 };
+    }
+    return TN_OK;
 }
 
 int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
                         const char *reason, struct tn_error *err)
 {
-    char below[96], hex[TN_DIGEST_HEX], name[160];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *from = NULL;
-    tn_auto(tn_path_free) char *to = NULL;
-    tn_auto(tn_json_done) json_t *why = NULL;
-    tn_auto(free_text) char *text = NULL;
-    char when[TN_RFC3339_BYTES];
     int rc;
 
     if (entry->store != 0)
         return tn_fail(err, TN_E_ACCESS, "'%s' lies in a store that is only read", entry->path);
-    rc = tn_store_folder(store, "aside", &folder, err);
+    rc = write_reason(store, &entry->record.digest, reason, err);
+    if (rc == TN_OK)
+        rc = move_aside(store, &entry->record.digest, err);
     if (rc < 0)
         return rc;
-    object_folder(&entry->record.digest, below);
-    tn_digest_hex(&entry->record.digest, hex);
-    (void)snprintf(name, sizeof(name), "%s-%llx", hex, (unsigned long long)tn_clock_wall());
-    from = tn_store_path(store, 0, "%s", below);
-    to = tn_path_join(folder, name);
-    tn_clock_rfc3339(tn_clock_wall(), when);
-    why = json_pack("{ss ss ss}", "digest", hex, "reason", reason, "time", when);
-    text = why ? tn_json_text(why) : NULL;
-    if (!from || !to || !text)
-        return tn_fail(err, TN_E_NOMEM, "set '%s' aside", entry->path);
-    if (rename(from, to) < 0)
-        return tn_fail_os(err, TN_E_IO, "set '%s' aside", entry->path);
-    rc = tn_file_replace(to, "reason.json", text, strlen(text), 0644, err);
-    if (rc == TN_OK)
-        rc = update_index(store, &entry->record.key, &entry->record.digest, false, err);
-    return rc;
+    /* an index that still names it costs a look; it is passed over */
+    (void)update_index(store, &entry->record.key, &entry->record.digest, false, NULL);
+    return TN_OK;
 }
 
 bool tn_objects_stamp(const struct tn_store *store, const struct tn_digest *key,

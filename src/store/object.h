@@ -88,19 +88,21 @@ tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest
 /** An engine on its way in: a folder in tmp/ where the plan is made. Zeroed = none. */
 struct tn_put {
     const struct tn_store *store;
-    char *folder;    /* tmp/<unique>/, locked while in use */
+    char *folder;    /* tmp/<unique>/, itself locked while in use */
     char *plan_path; /* to be created by the builder */
     int lock_fd;
 };
 
-/** Also sweeps tmp/ of what dead processes left. @return 0, TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO */
+/** Also sweeps what dead processes left: their folders in tmp/, and temporary files older than an
+ * hour. @return 0, TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO, TN_E_UNTRUSTED, TN_E_AGAIN */
 int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn_error *err);
 
 /**
  * Publishes the plan with its record: fsync, one rename, then the index and the link by name.
  * `record->digest`, `plan_bytes` and `sequence` are set here from the file. An object that is there
- * already is kept and used.
- * @return 0; on failure nothing was published
+ * already is kept and used; a broken one is set aside.
+ * @return 0, also when only the index or the link could not be written: the objects are the truth.
+ *         On failure nothing was published
  */
 int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry *ret_entry,
                   struct tn_error *err);
@@ -117,7 +119,8 @@ void tn_put_done(struct tn_put *put);
 
 /**
  * Moves an engine of the first store to aside/ with the reason; the index forgets it.
- * @return 0, TN_E_ACCESS (it lies in a store that is only read), TN_E_IO
+ * @return 0, TN_E_ACCESS (it lies in a store that is only read), TN_E_NOTFOUND, TN_E_NOSPACE,
+ *         TN_E_IO: it stays where it is
  */
 int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
                         const char *reason, struct tn_error *err);

@@ -116,6 +116,72 @@ int tn_store_trusts(const struct tn_store *store, size_t at, const struct stat *
     return tn_file_trusted(&as_ours, path, err);
 }
 
+/* One step down. Links are not followed: where they lead, others may have a say. */
+static int trusts_step(const struct tn_store *store, size_t at, const char *path, bool file,
+                       struct tn_error *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "look at '%s'", path);
+    if (file ? !S_ISREG(st.st_mode) : !S_ISDIR(st.st_mode))
+        return tn_fail(err, TN_E_UNTRUSTED, "'%s' is not a %s", path, file ? "file" : "folder");
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) /* sticky does not help: names could be added */
+        return tn_fail(err, TN_E_UNTRUSTED,
+                       "'%s' can be written by other users (mode %04o): chmod go-w it", path,
+                       (unsigned)st.st_mode & 07777);
+    return tn_store_trusts(store, at, &st, path, err);
+}
+
+int tn_store_trusts_folder(const struct tn_store *store, size_t at, const char *below,
+                           struct tn_error *err)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, at, "%s", below);
+    const char *root = store->place[at].root;
+    size_t root_length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    int rc = TN_OK;
+
+    if (!path)
+        return tn_fail(err, TN_E_NOMEM, "look at the store");
+    for (char *slash = path + root_length; rc == TN_OK && *slash;) {
+        size_t length = strcspn(slash + 1, "/");
+        char kept = slash[1 + length];
+
+        slash[1 + length] = '\0';
+        if (length > 0)
+            rc = trusts_step(store, at, path, false, err);
+        slash[1 + length] = kept;
+        slash += 1 + length;
+    }
+    return rc;
+}
+
+int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *below,
+                         const char *name, struct tn_error *err)
+{
+    tn_auto(tn_path_free) char *path = NULL;
+    int rc = tn_store_trusts_folder(store, at, below, err);
+
+    if (rc < 0)
+        return rc;
+    path = tn_store_path(store, at, "%s/%s", below, name);
+    return path ? trusts_step(store, at, path, true, err)
+                : tn_fail(err, TN_E_NOMEM, "look at the store");
+}
+
+int tn_store_read_json(const struct tn_store *store, size_t at, const char *below, const char *name,
+                       size_t limit, json_t **ret_json, struct tn_error *err)
+{
+    tn_auto(tn_path_free) char *path = NULL;
+    int rc = tn_store_trusts_file(store, at, below, name, err);
+
+    if (rc < 0)
+        return rc;
+    path = tn_store_path(store, at, "%s/%s", below, name);
+    return path ? tn_json_read(path, limit, ret_json, err)
+                : tn_fail(err, TN_E_NOMEM, "read '%s'", name);
+}
+
 /* The system store belongs to whomever root gave it to: its parents must be root's alone. */
 static void trust_system_owner(struct place *place, const struct stat *st)
 {
@@ -281,6 +347,8 @@ int tn_store_folder(const struct tn_store *store, const char *below, char **ret_
     if (!path)
         return tn_fail(err, TN_E_NOMEM, "folder '%s' of the store", below);
     rc = tn_dir_make(path, 0755, err);
+    if (rc == TN_OK)
+        rc = tn_store_trusts_folder(store, 0, below, err);
     if (rc < 0)
         return rc;
     *ret_path = path;

@@ -24,6 +24,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 
 struct tn_store;
 
@@ -61,11 +62,29 @@ int tn_store_writable(const struct tn_store *store, struct tn_error *err);
 int tn_store_trusts(const struct tn_store *store, size_t at, const struct stat *st,
                     const char *path, struct tn_error *err);
 
+/**
+ * Whether all folders from the root of store `at` down to `below` can be changed by root and this
+ * user alone, and are folders, not links: what another user could put there is never used.
+ * @return 0, TN_E_UNTRUSTED, TN_E_NOTFOUND, TN_E_IO, TN_E_ACCESS
+ */
+int tn_store_trusts_folder(const struct tn_store *store, size_t at, const char *below,
+                           struct tn_error *err);
+
+/** The same, and that `below/name` is a regular file of ours or root's. */
+int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *below,
+                         const char *name, struct tn_error *err);
+
+/** Reads the JSON file `below/name` of store `at` when it may be trusted.
+ * @return as tn_store_trusts_file(), TN_E_INVALID, TN_E_TOOBIG */
+int tn_store_read_json(const struct tn_store *store, size_t at, const char *below, const char *name,
+                       size_t limit, json_t **ret_json, struct tn_error *err);
+
 /** "ROOT/…" in new memory (free it), or NULL when memory has run out. */
 char *tn_store_path(const struct tn_store *store, size_t at, const char *format, ...)
     TN_PRINTF(3, 4);
 
-/** Makes a folder below the first store and returns its path (free it). */
+/** Makes a folder below the first store and returns its path (free it).
+ * @return 0, or why it cannot be made or must not be used: TN_E_UNTRUSTED, TN_E_ACCESS, … */
 int tn_store_folder(const struct tn_store *store, const char *below, char **ret_path,
                     struct tn_error *err);
 

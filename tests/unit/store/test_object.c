@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "store/derived.h"
+#include "store/host.h"
 #include "store/lock.h"
 #include "store/object.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct place {
@@ -243,6 +245,281 @@ TEST(find__passes_over_a_record_that_speaks_of_another_plan)
     place_done(&place);
 }
 
+/* The folder `up` levels above the plan: 0 is the object's own, 1 "ab", 2 sha256, 3 objects. */
+static void folder_above(const struct tn_entry *entry, int up, char ret_path[1024])
+{
+    (void)snprintf(ret_path, 1024, "%s", entry->path);
+    for (int i = 0; i <= up; i++)
+        *strrchr(ret_path, '/') = '\0';
+}
+
+static void note_code(const char *path, const struct tn_error *why, void *user)
+{
+    (void)path;
+    *(int *)user = why->code;
+}
+
+/* The code with which the engine of `key` is passed over; 0 = it is found. */
+static int passed_over(struct place *place, const struct tn_digest *key)
+{
+    struct tn_entries found = { 0 };
+    int code = TN_E_NOTFOUND;
+
+    assert_int_equal(tn_objects_find(place->store, key, note_code, &code, &found, NULL), TN_OK);
+    if (found.count > 0)
+        code = TN_OK;
+    tn_entries_done(&found);
+    return code;
+}
+
+TEST(find__uses_nothing_below_a_folder_that_others_may_write)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    char folder[1024];
+
+    for (int up = 0; up <= 3; up++) {
+        folder_above(&entry, up, folder);
+        assert_int_equal(chmod(folder, 0775), 0);
+        assert_int_equal(passed_over(&place, &entry.record.key), TN_E_UNTRUSTED);
+        assert_int_equal(chmod(folder, 01777), 0); /* a sticky one lets names be added */
+        assert_int_equal(passed_over(&place, &entry.record.key), TN_E_UNTRUSTED);
+        assert_int_equal(chmod(folder, 0755), 0);
+        assert_int_equal(passed_over(&place, &entry.record.key), TN_OK);
+    }
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+/* Puts a link where the file or folder was. */
+static void make_link_of(const char *path)
+{
+    char moved[1100];
+
+    (void)snprintf(moved, sizeof(moved), "%s.moved", path);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(symlink(moved, path), 0);
+}
+
+static void unmake_link_of(const char *path)
+{
+    char moved[1100];
+
+    (void)snprintf(moved, sizeof(moved), "%s.moved", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+}
+
+TEST(find__follows_no_link_inside_a_store)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    char path[1024];
+
+    for (int up = -1; up <= 3; up++) {
+        folder_above(&entry, up, path);
+        make_link_of(path);
+        assert_int_equal(passed_over(&place, &entry.record.key), TN_E_UNTRUSTED);
+        unmake_link_of(path);
+    }
+    folder_above(&entry, 0, path);
+    (void)strcat(path, "/record.json");
+    make_link_of(path);
+    assert_int_equal(passed_over(&place, &entry.record.key), TN_E_UNTRUSTED);
+    unmake_link_of(path);
+    assert_int_equal(passed_over(&place, &entry.record.key), TN_OK);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(put__goes_through_no_foreign_folder)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    struct tn_record record = record_of("b");
+    struct tn_put one = { .lock_fd = -1 };
+    struct tn_entry never = { 0 };
+    char folder[1024];
+
+    for (int up = 0; geteuid() == 0 && up <= 3; up++) {
+        folder_above(&entry, up, folder);
+        assert_int_equal(chown(folder, 65533, 65533), 0);
+        assert_int_equal(passed_over(&place, &entry.record.key), TN_E_UNTRUSTED);
+        assert_int_equal(chown(folder, 0, 0), 0);
+    }
+    folder_above(&entry, 1, folder);
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(tn_put_begin(place.store, &one, NULL), TN_OK);
+    write_plan(&one, "plan"); /* the same bytes, so the same folder */
+    assert_int_equal(tn_put_commit(&one, &record, &never, NULL), TN_E_UNTRUSTED);
+    tn_put_done(&one);
+    tn_record_done(&record);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+TEST(verify__notices_a_hard_link_to_another_plan)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one"), b = put(&place, "b", "two");
+
+    assert_int_equal(tn_object_verify(place.store, &a, false, NULL), TN_OK);
+    assert_int_equal(unlink(a.path), 0);
+    assert_int_equal(link(b.path, a.path), 0);
+    assert_int_equal(tn_object_verify(place.store, &a, false, NULL), TN_E_CORRUPT);
+    tn_entry_done(&a);
+    tn_entry_done(&b);
+    place_done(&place);
+}
+
+TEST(host_note__of_another_user_or_behind_a_link_is_not_read)
+{
+    struct place place = place_new();
+    tn_auto(tn_json_done) json_t *note = json_pack("{si}", "n", 1);
+    json_t *again = NULL;
+    char path[1024];
+
+    assert_int_equal(tn_host_write(place.store, "kind/n.json", note, NULL), TN_OK);
+    (void)snprintf(path, sizeof(path), "%s/hosts/%s/kind/n.json", place.root,
+                   tn_store_host(place.store));
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(tn_host_read(place.store, "kind/n.json", &again, NULL), TN_E_UNTRUSTED);
+    assert_int_equal(chmod(path, 0644), 0);
+    make_link_of(path);
+    assert_int_equal(tn_host_read(place.store, "kind/n.json", &again, NULL), TN_E_UNTRUSTED);
+    unmake_link_of(path);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65533, 65533), 0);
+        assert_int_equal(tn_host_read(place.store, "kind/n.json", &again, NULL), TN_E_UNTRUSTED);
+        assert_int_equal(chown(path, 0, 0), 0);
+    }
+    assert_int_equal(tn_host_read(place.store, "kind/n.json", &again, NULL), TN_OK);
+    json_decref(again);
+    place_done(&place);
+}
+
+TEST(find__of_an_object_that_is_not_visible_yet_finds_it_once_it_is)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    char folder[1024], hidden[1100];
+
+    folder_above(&entry, 0, folder); /* as another machine's file cache may show it */
+    (void)snprintf(hidden, sizeof(hidden), "%s/hidden", place.root);
+    assert_int_equal(rename(folder, hidden), 0);
+    assert_int_equal(find(&place, &entry.record.key), 0);
+    assert_int_equal(tn_object_verify(place.store, &entry, false, NULL), TN_E_NOTFOUND);
+    assert_int_equal(rename(hidden, folder), 0);
+    assert_int_equal(find(&place, &entry.record.key), 1);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+static void make_old_file(const char *path, long age_s)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { 0 } };
+
+    assert_true(fd >= 0);
+    (void)clock_gettime(CLOCK_REALTIME, &times[1]);
+    times[1].tv_sec -= age_s;
+    assert_int_equal(futimens(fd, times), 0);
+    (void)close(fd);
+}
+
+TEST(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    struct tn_put one = { .lock_fd = -1 };
+    const char *folders[] = { ".", "records", "engines" };
+    char path[256];
+
+    for (size_t i = 0; i < TN_COUNT(folders); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s/.tmp-old", place.root, folders[i]);
+        make_old_file(path, 4000);
+        (void)snprintf(path, sizeof(path), "%s/%s/.tmp-new", place.root, folders[i]);
+        make_old_file(path, 10);
+    }
+    assert_int_equal(tn_put_begin(place.store, &one, NULL), TN_OK);
+    for (size_t i = 0; i < TN_COUNT(folders); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s/.tmp-old", place.root, folders[i]);
+        assert_int_not_equal(access(path, F_OK), 0);
+        (void)snprintf(path, sizeof(path), "%s/%s/.tmp-new", place.root, folders[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    tn_put_done(&one);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
+/* One of several processes that put, drop and sweep at once. @return exit status */
+static int put_many(const char *root, int number)
+{
+    struct tn_store *store = NULL;
+
+    if (tn_store_open(root, &store, NULL) != TN_OK)
+        return 1;
+    for (int i = 0; i < 60; i++) {
+        struct tn_put one = { .lock_fd = -1 };
+        struct tn_record record = record_of("a");
+        struct tn_entry entry = { 0 };
+        char bytes[32];
+        int rc = tn_put_begin(store, &one, NULL);
+
+        (void)snprintf(bytes, sizeof(bytes), "%d %d", number, i % 20);
+        if (rc == TN_OK)
+            write_plan(&one, bytes);
+        if (rc == TN_OK && i % 3 > 0)
+            rc = tn_put_commit(&one, &record, &entry, NULL);
+        tn_put_done(&one);
+        tn_record_done(&record);
+        tn_entry_done(&entry);
+        if (rc < 0)
+            return 2;
+    }
+    tn_store_close(store);
+    return 0;
+}
+
+TEST(put__by_six_processes_at_once_never_sweeps_what_is_in_use)
+{
+    struct place place = place_new();
+    struct tn_record record = record_of("a");
+    pid_t child[6];
+
+    for (int i = 0; i < 6; i++) {
+        child[i] = fork();
+        if (child[i] == 0)
+            _exit(put_many(place.root, i));
+    }
+    for (int i = 0; i < 6; i++) {
+        int status = -1;
+
+        assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(find(&place, &record.key), 6 * 20); /* none is lost from the index */
+    tn_record_done(&record);
+    place_done(&place);
+}
+
+TEST(sequence__goes_on_where_the_counter_was_lost)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one"), b = put(&place, "a", "two"), c;
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/sequence.json", place.root);
+    assert_int_equal(unlink(path), 0);
+    c = put(&place, "a", "three");
+    assert_true(c.record.sequence > b.record.sequence);
+    tn_entry_done(&a);
+    tn_entry_done(&b);
+    tn_entry_done(&c);
+    place_done(&place);
+}
+
 TEST(store_open__refuses_a_folder_that_others_may_write)
 {
     struct place place = place_new();
@@ -428,6 +705,15 @@ int main(void)
         cmocka_unit_test(objects_each__finds_what_the_index_has_lost),
         cmocka_unit_test(verify__notices_one_changed_byte_and_set_aside_keeps_the_file),
         cmocka_unit_test(find__passes_over_a_record_that_speaks_of_another_plan),
+        cmocka_unit_test(find__uses_nothing_below_a_folder_that_others_may_write),
+        cmocka_unit_test(find__follows_no_link_inside_a_store),
+        cmocka_unit_test(put__goes_through_no_foreign_folder),
+        cmocka_unit_test(verify__notices_a_hard_link_to_another_plan),
+        cmocka_unit_test(host_note__of_another_user_or_behind_a_link_is_not_read),
+        cmocka_unit_test(find__of_an_object_that_is_not_visible_yet_finds_it_once_it_is),
+        cmocka_unit_test(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones),
+        cmocka_unit_test(put__by_six_processes_at_once_never_sweeps_what_is_in_use),
+        cmocka_unit_test(sequence__goes_on_where_the_counter_was_lost),
         cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
         cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
         cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),

@@ -1,0 +1,551 @@
+/* Every operation that changes a store, with each of its system calls failing once: all or nothing
+ * is left behind, the next call works, no temporary file stays, and the error has words. */
+#include "tn_test.h"
+
+#include "base/json.h"
+#include "fault.h"
+#include "store/derived.h"
+#include "store/host.h"
+#include "store/lock.h"
+#include "store/object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int all_errnos[] = { EIO, ENOSPC, EACCES, EINTR, ENOLCK, EBADF, ESTALE };
+
+/* ---- a store of its own for each run ---- */
+
+struct scene {
+    char root[64];
+    char other[128]; /* a file or folder that an operation is given */
+    struct tn_store *store;
+    struct tn_entry first, second; /* what prepare() put */
+    struct tn_lock lock;
+};
+
+/* A record whose recipe differs by `model` alone. */
+static struct tn_record record_of(const char *model)
+{
+    struct tn_record record = { .model_name = "m" };
+
+    for (int i = 0; i < TN_RECIPE_FIELD_COUNT; i++)
+        record.recipe.value[i] = strdup(i == TN_RECIPE_MODEL_DIGEST ? model : "-");
+    assert_int_equal(tn_recipe_key(&record.recipe, &record.key, NULL), TN_OK);
+    (void)snprintf(record.name, sizeof(record.name), "m_1x3_rtx1.7.1.116_sm89_fp16.engine");
+    record.facts = json_object();
+    record.built = json_object();
+    return record;
+}
+
+static void write_file(const char *path, const char *bytes)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(bytes, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int put(struct tn_store *store, const char *model, const char *bytes,
+               struct tn_entry *ret_entry, struct tn_error *err)
+{
+    struct tn_record record = record_of(model);
+    struct tn_put one = { .lock_fd = -1 };
+    int rc = tn_put_begin(store, &one, err);
+
+    if (rc == TN_OK) {
+        write_file(one.plan_path, bytes);
+        rc = tn_put_commit(&one, &record, ret_entry, err);
+    }
+    tn_put_done(&one);
+    tn_record_done(&record);
+    return rc;
+}
+
+static struct tn_entry put_well(struct scene *scene, const char *model, const char *bytes)
+{
+    struct tn_entry entry = { 0 };
+    struct tn_error err = { 0 };
+
+    if (put(scene->store, model, bytes, &entry, &err) != TN_OK)
+        fail_msg("put: %s", err.text);
+    return entry;
+}
+
+static struct scene scene_new(void)
+{
+    struct scene scene = { .lock = TN_LOCK_NONE };
+    struct tn_error err = { 0 };
+
+    /* in memory where that is possible: a thousand stores are made, each with many an fsync */
+    (void)snprintf(scene.root, sizeof(scene.root), "%s/tenon-fault-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(scene.root));
+    (void)snprintf(scene.other, sizeof(scene.other), "%s-other", scene.root);
+    assert_int_equal(tn_store_open(scene.root, &scene.store, &err), TN_OK);
+    return scene;
+}
+
+static void scene_done(struct scene *scene)
+{
+    tn_lock_done(&scene->lock);
+    tn_entry_done(&scene->first);
+    tn_entry_done(&scene->second);
+    tn_store_close(scene->store);
+    assert_int_equal(tn_dir_remove(scene->root, NULL), TN_OK);
+    assert_int_equal(tn_dir_remove(scene->other, NULL), TN_OK);
+}
+
+/* ---- what may be looked for afterwards ---- */
+
+struct wanted {
+    const struct tn_store *store;
+    struct tn_digest key;
+    bool there;
+    unsigned broken;
+};
+
+static bool look_at(struct tn_entry *entry, void *user)
+{
+    struct wanted *wanted = user;
+
+    if (tn_object_verify(wanted->store, entry, true, NULL) != TN_OK)
+        wanted->broken++;
+    else if (tn_digest_equal(&entry->record.key, &wanted->key))
+        wanted->there = true;
+    return true;
+}
+
+static void count_broken(const char *path, const struct tn_error *why, void *user)
+{
+    struct wanted *wanted = user;
+
+    (void)path;
+    (void)why;
+    wanted->broken++;
+}
+
+/* Whether `model` has a whole engine; `ret_broken` counts objects that are not whole. */
+static bool has(const struct scene *scene, const char *model, unsigned *ret_broken)
+{
+    struct tn_record record = record_of(model);
+    struct wanted wanted = { .store = scene->store, .key = record.key };
+
+    assert_int_equal(tn_objects_each(scene->store, look_at, count_broken, &wanted, NULL), TN_OK);
+    tn_record_done(&record);
+    if (ret_broken)
+        *ret_broken = wanted.broken;
+    return wanted.there;
+}
+
+static bool indexed(const struct scene *scene, const char *model)
+{
+    struct tn_record record = record_of(model);
+    struct tn_entries found = { 0 };
+    bool there;
+
+    assert_int_equal(tn_objects_find(scene->store, &record.key, NULL, NULL, &found, NULL), TN_OK);
+    there = found.count > 0;
+    tn_entries_done(&found);
+    tn_record_done(&record);
+    return there;
+}
+
+/* The number that a shell command prints when it is run in the store. */
+static long count_of(const struct scene *scene, const char *shell)
+{
+    char command[512], answer[32] = "";
+    FILE *pipe;
+
+    (void)snprintf(command, sizeof(command), "cd %s && %s", scene->root, shell);
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    (void)!fgets(answer, sizeof(answer), pipe);
+    assert_int_equal(pclose(pipe), 0);
+    return strtol(answer, NULL, 10);
+}
+
+static unsigned strays_seen;
+
+static int see_stray(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    strays_seen +=
+        strncmp(path + at->base, ".tmp-", 5) == 0 || strncmp(path + at->base, "put-", 4) == 0;
+    return 0;
+}
+
+static unsigned strays(const struct scene *scene)
+{
+    strays_seen = 0;
+    assert_int_equal(nftw(scene->root, see_stray, 8, FTW_PHYS), 0);
+    return strays_seen;
+}
+
+/* ---- operations ---- */
+
+struct operation {
+    const char *name;
+    void (*prepare)(struct scene *scene); /* may be NULL */
+    int (*act)(struct scene *scene, struct tn_error *err);
+    bool (*done)(struct scene *scene);  /* the effect is there, whole */
+    bool (*sound)(struct scene *scene); /* what must hold whatever happened; may be NULL */
+    bool best_effort;                   /* success does not promise the effect */
+    bool may_take_hold;                 /* failure may come after the effect (folder not synced) */
+};
+
+static int put_a(struct scene *scene, struct tn_error *err)
+{
+    struct tn_entry entry = { 0 };
+    int rc = put(scene->store, "a", "plan of a", &entry, err);
+
+    tn_entry_done(&entry);
+    return rc;
+}
+
+static bool a_is_there(struct scene *scene)
+{
+    return has(scene, "a", NULL);
+}
+
+static bool nothing_broken(struct scene *scene)
+{
+    unsigned broken;
+
+    (void)has(scene, "a", &broken);
+    return broken == 0;
+}
+
+/* Another recipe gave the same bytes before. */
+static void prepare_same_bytes(struct scene *scene)
+{
+    scene->first = put_well(scene, "b", "plan of a");
+}
+
+static bool b_is_still_there(struct scene *scene)
+{
+    return nothing_broken(scene) && has(scene, "b", NULL) && indexed(scene, "b");
+}
+
+/* The same recipe has an engine already: the index must keep both. */
+static void prepare_same_recipe(struct scene *scene)
+{
+    scene->first = put_well(scene, "a", "another plan of a");
+}
+
+static bool both_are_there(struct scene *scene)
+{
+    return count_of(scene, "for f in objects/sha256/*/*/plan; do cat $f; echo; done | grep -cx "
+                           "'plan of a' || true") == 1;
+}
+
+static bool first_is_still_indexed(struct scene *scene)
+{
+    return nothing_broken(scene) && indexed(scene, "a");
+}
+
+static void prepare_broken(struct scene *scene)
+{
+    int fd;
+
+    scene->first = put_well(scene, "a", "plan of a");
+    assert_int_equal(chmod(scene->first.path, 0644), 0);
+    fd = open(scene->first.path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "PLAN", 4), 4);
+    assert_int_equal(close(fd), 0);
+}
+
+static void prepare_good(struct scene *scene)
+{
+    scene->first = put_well(scene, "a", "plan of a");
+}
+
+static bool is_aside(struct scene *scene)
+{
+    return !has(scene, "a", NULL) && !indexed(scene, "a") &&
+           count_of(scene, "cat aside/*/plan | wc -c") == 9 &&
+           count_of(scene, "cat aside/*/reason.json | grep -c because || true") == 1;
+}
+
+static int set_aside(struct scene *scene, struct tn_error *err)
+{
+    int rc = tn_object_set_aside(scene->store, &scene->first, "because", err);
+
+    return rc == TN_E_NOTFOUND ? TN_OK : rc; /* nothing is left to move */
+}
+
+static int verify(struct scene *scene, struct tn_error *err)
+{
+    return tn_object_verify(scene->store, &scene->first, false, err);
+}
+
+static bool is_noted(struct scene *scene)
+{
+    return count_of(scene, "cat hosts/*/plans/*.json 2>/dev/null | grep -c stamp || true") == 1;
+}
+
+static bool a_is_indexed(struct scene *scene)
+{
+    return nothing_broken(scene) && indexed(scene, "a");
+}
+
+static int note_of(const struct scene *scene)
+{
+    tn_auto(tn_json_done) json_t *note = NULL;
+
+    if (tn_host_read(scene->store, "kind/n.json", &note, NULL) != TN_OK)
+        return -1;
+    return (int)tn_json_int(note, "n", -2);
+}
+
+static int write_note(struct scene *scene, int n, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *note = json_pack("{si}", "n", n);
+
+    return tn_host_write(scene->store, "kind/n.json", note, err);
+}
+
+static int write_note_1(struct scene *scene, struct tn_error *err)
+{
+    return write_note(scene, 1, err);
+}
+
+static void prepare_note(struct scene *scene)
+{
+    assert_int_equal(write_note(scene, 0, NULL), TN_OK);
+}
+
+static bool note_is_1(struct scene *scene)
+{
+    return note_of(scene) == 1;
+}
+
+static bool note_is_old_or_new(struct scene *scene)
+{
+    return note_of(scene) == 0 || note_of(scene) == 1;
+}
+
+static int take_derived(struct scene *scene, struct tn_error *err)
+{
+    char file[160];
+    char *kept = NULL;
+    struct tn_digest source;
+    int rc;
+
+    (void)mkdir(scene->other, 0700);
+    (void)snprintf(file, sizeof(file), "%s/new.onnx", scene->other);
+    (void)unlink(file);
+    write_file(file, "onnx");
+    assert_int_equal(tn_digest_of("m", 1, &source, NULL), TN_OK);
+    rc = tn_derived_take(scene->store, &source, "c 1.0", file, &kept, err);
+    assert_true((rc == TN_OK) == (kept != NULL));
+    free(kept);
+    return rc;
+}
+
+static void prepare_other(struct scene *scene)
+{
+    assert_int_equal(mkdir(scene->other, 0700), 0);
+}
+
+static bool derived_is_there(struct scene *scene)
+{
+    char *kept = NULL;
+    struct tn_digest source;
+    int rc;
+
+    assert_int_equal(tn_digest_of("m", 1, &source, NULL), TN_OK);
+    rc = tn_derived_find(scene->store, &source, "c 1.0", &kept, NULL);
+    free(kept);
+    return rc == TN_OK;
+}
+
+static int take_lock(struct scene *scene, struct tn_error *err)
+{
+    int rc = scene->lock.fd >= 0
+                 ? TN_OK
+                 : tn_lock_take(scene->store, "l", NULL, NULL, &scene->lock, NULL, err);
+
+    assert_true((rc == TN_OK) == (scene->lock.fd >= 0));
+    return rc;
+}
+
+static bool lock_is_held(struct scene *scene)
+{
+    return scene->lock.fd >= 0;
+}
+
+static int replace_file(struct scene *scene, struct tn_error *err)
+{
+    return tn_file_replace(scene->root, "file", "new", 3, 0600, err);
+}
+
+static void prepare_file(struct scene *scene)
+{
+    assert_int_equal(tn_file_replace(scene->root, "file", "older", 5, 0644, NULL), TN_OK);
+}
+
+static bool file_is(struct scene *scene, const char *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf found = TN_BUF(64);
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/file", scene->root);
+    return tn_file_read(path, &found, NULL) == TN_OK && strcmp(tn_buf_text(&found), text) == 0;
+}
+
+static bool file_is_new(struct scene *scene)
+{
+    return file_is(scene, "new");
+}
+
+static bool file_is_old_or_new(struct scene *scene)
+{
+    return file_is(scene, "older") || file_is(scene, "new");
+}
+
+static int make_folder(struct scene *scene, struct tn_error *err)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/a/b/c", scene->other);
+    return tn_dir_make(path, 0700, err);
+}
+
+static bool folder_is_made(struct scene *scene)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/a/b/c", scene->other);
+    return access(path, F_OK) == 0;
+}
+
+static int open_store(struct scene *scene, struct tn_error *err)
+{
+    struct tn_store *store = NULL;
+    int rc = tn_store_open(scene->other, &store, err);
+
+    if (rc == TN_OK)
+        rc = tn_store_writable(store, err);
+    tn_store_close(store);
+    return rc;
+}
+
+static bool other_is_there(struct scene *scene)
+{
+    return access(scene->other, F_OK) == 0;
+}
+
+static const struct operation operations[] = {
+    { "put", NULL, put_a, a_is_there, nothing_broken, false, false },
+    { "put of another recipe's bytes", prepare_same_bytes, put_a, a_is_there, b_is_still_there,
+      false, false },
+    { "put of a second plan", prepare_same_recipe, put_a, both_are_there, first_is_still_indexed,
+      false, false },
+    { "put over a broken object", prepare_broken, put_a, a_is_there, NULL, false, false },
+    { "put again", prepare_good, put_a, a_is_there, a_is_indexed, false, true },
+    { "set aside", prepare_good, set_aside, is_aside, nothing_broken, false, false },
+    { "verify", prepare_good, verify, is_noted, a_is_indexed, true, false },
+    { "host note", prepare_note, write_note_1, note_is_1, note_is_old_or_new, false, true },
+    { "derived model", prepare_other, take_derived, derived_is_there, NULL, false, true },
+    { "lock", NULL, take_lock, lock_is_held, NULL, false, false },
+    { "file", prepare_file, replace_file, file_is_new, file_is_old_or_new, false, true },
+    { "folder", NULL, make_folder, folder_is_made, NULL, false, false },
+    { "store", NULL, open_store, other_is_there, NULL, false, false },
+};
+
+/* One call of `operation` fails. @return false when it has fewer calls than `nth` */
+static bool run_once(const struct operation *operation, int os, unsigned nth)
+{
+    struct scene scene = scene_new();
+    struct tn_error err = { 0 };
+    const char *failed;
+    bool done;
+    int rc;
+
+    if (operation->prepare)
+        operation->prepare(&scene);
+    fault_arm(nth, os);
+    rc = operation->act(&scene, &err);
+    failed = fault_disarm();
+    done = operation->done(&scene);
+
+#define MUST(condition)                                                                            \
+    if (!(condition))                                                                              \
+    fail_msg("%s, call %u (%s) fails with %s: not " #condition " (rc %d: %s)", operation->name,    \
+             nth, failed ? failed : "none", strerror(os), rc, err.text)
+
+    MUST(failed || rc == TN_OK);
+    MUST(rc == TN_OK || (err.code == rc && err.text[0]));
+    MUST(rc != TN_OK || done || operation->best_effort);
+    MUST(rc == TN_OK || !done || operation->may_take_hold);
+    MUST(!operation->sound || operation->sound(&scene));
+    MUST(strays(&scene) == 0 || (failed && strncmp(failed, "unlink", 6) == 0) ||
+         (failed && strcmp(failed, "openat") == 0));
+
+    err = (struct tn_error) { 0 };
+    rc = operation->act(&scene, &err);
+    MUST(rc == TN_OK);
+    MUST(operation->done(&scene));
+    if (operation->act == put_a)
+        MUST(indexed(&scene, "a"));
+    MUST(!operation->sound || operation->sound(&scene));
+
+    tn_entry_done(&scene.second);
+    scene.second = put_well(&scene, "z", "plan of z"); /* its beginning sweeps */
+    MUST(indexed(&scene, "z"));
+    MUST(strays(&scene) == 0);
+#undef MUST
+    scene_done(&scene);
+    return failed != NULL;
+}
+
+static unsigned loop_over(const struct operation *operation)
+{
+    unsigned visited = 0;
+
+    for (size_t i = 0; i < TN_COUNT(all_errnos); i++)
+        for (unsigned nth = 1; run_once(operation, all_errnos[i], nth); nth++)
+            visited++;
+    return visited;
+}
+
+TEST(store__is_left_all_or_nothing_whichever_call_fails)
+{
+    fault_clock(10 * TN_NSEC_PER_S); /* stamps count as settled */
+    for (size_t i = 0; i < TN_COUNT(operations); i++) {
+        unsigned visited = loop_over(&operations[i]);
+
+        print_message("%s: %u faults\n", operations[i].name, visited);
+        assert_true(visited > 0); /* else the wraps are not in place */
+    }
+    fault_clock(0);
+}
+
+TEST(store__is_written_whole_by_short_writes)
+{
+    fault_clock(10 * TN_NSEC_PER_S);
+    fault_short_writes(true);
+    for (size_t i = 0; i < TN_COUNT(operations); i++)
+        (void)run_once(&operations[i], EIO, 100000);
+    fault_short_writes(false);
+    fault_clock(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store__is_left_all_or_nothing_whichever_call_fails),
+        cmocka_unit_test(store__is_written_whole_by_short_writes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
