@@ -16,7 +16,9 @@ const struct tn_yaml_row tn_toolchain_rows[] = {
       "Its name in answers and records; default: what "
       "it builds, as rtx1.7.1.116." },
     { "toolchains[].kind", TN_YAML_CHOICE, "python|trtexec", NULL,
-      "`python`: the TensorRT module of a Python; `trtexec`: the program." },
+      "`python`: the TensorRT module of a Python; `trtexec`: the program of TensorRT 8.2 to 11, "
+      "which "
+      "builds but derives no model of another precision." },
     { "toolchains[].python", TN_YAML_STRING, NULL, "",
       "Path of the interpreter, as /opt/rtx/bin/python (kind python)." },
     { "toolchains[].trtexec", TN_YAML_STRING, NULL, "", "Path of the program (kind trtexec)." },
