@@ -268,23 +268,31 @@ static void add_shapes(struct filling *filling)
 
 /* --- build options ----------------------------------------------------------------------------*/
 
-/* In MiB, with a fraction from 8.6 on, as its help says. Fractions of a power of two are exact. */
+/* In MiB, every digit: fractions of a power of two end. Not printf, whose point is the locale's. */
+static void print_mib(int64_t bytes, char *ret_text, size_t size)
+{
+    const int64_t mib = INT64_C(1) << 20;
+    int64_t rest = bytes % mib;
+    int length = snprintf(ret_text, size, "%lld%s", (long long)(bytes / mib), rest ? "." : "");
+
+    for (; rest > 0 && (size_t)length + 1 < size; rest = rest * 10 % mib)
+        ret_text[length++] = (char)('0' + rest * 10 / mib);
+    ret_text[length] = '\0';
+}
+
+/* With a fraction from 8.6 on, as its help says. */
 static void add_workspace(struct filling *filling, int64_t bytes)
 {
     static const struct release fractions = { 8, 6 };
-    const int64_t mib = INT64_C(1) << 20;
     char text[48];
 
     if (bytes <= 0)
         return;
-    if (bytes % mib != 0 && compare_release(release_of(filling), fractions) < 0) {
+    print_mib(bytes, text, sizeof(text));
+    if (strchr(text, '.') && compare_release(release_of(filling), fractions) < 0)
         refuse(filling,
-               "trtexec before 8.6 takes a workspace in whole MiB only, and %lld bytes "
-               "are none",
+               "trtexec before 8.6 takes a workspace in whole MiB only, and %lld bytes are none",
                (long long)bytes);
-        return;
-    }
-    (void)snprintf(text, sizeof(text), "%.*f", bytes % mib ? 20 : 0, (double)bytes / (double)mib);
     add(filling, "workspace", text);
 }
 

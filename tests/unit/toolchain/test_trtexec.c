@@ -318,6 +318,33 @@ TEST(trtexec_output__takes_neither_word_nor_status_alone_for_success)
     hear_done(&heard);
 }
 
+/* For the sanitizers: whatever the bytes, it ends with an outcome that is no success. */
+TEST(trtexec_output__survives_damaged_lines)
+{
+    static const char whole[] =
+        BANNER "    0.001 o " STAMP "[I] TensorRT version: 10.15.1\n"
+               "    0.001 e " STAMP "[E] [TRT] a.cpp:7: While parsing node number 5 [F -> \"z\"]:\n"
+               "    0.001 e " STAMP "[E] [TRT] a.cpp:10: ERROR: b.cpp:3 In function checkFoo:\n"
+               "    0.001 e [8] false\n"
+               "    0.001 e " STAMP "[W] [TRT] The timing cache will not be used!\n"
+               "    0.001 e " STAMP "[E]";
+    uint32_t seed = 1;
+
+    for (int round = 0; round < 3000; round++) {
+        char text[sizeof(whole)];
+        struct heard heard;
+
+        memcpy(text, whole, sizeof(whole));
+        for (int i = 0; i < 6; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[(seed >> 8) % (sizeof(whole) - 1)] = (char)(1 + (seed >> 24) % 255);
+        }
+        hear_text(&heard, text, 1);
+        assert_int_not_equal(heard.result.outcome, TN_BUILD_DONE);
+        hear_done(&heard);
+    }
+}
+
 TEST(trtexec_output__believes_no_version_that_is_none)
 {
     static const char *const lines[] = {
@@ -611,6 +638,17 @@ TEST(trtexec__refuses_before_the_start_what_cannot_be_said)
     job_init(&job, "10.6.0.26");
     assert_int_equal(tn_shapes_parse("a*b=1x2", &job.shapes, NULL), TN_OK);
     assert_refused(&job, "its name holds *");
+}
+
+TEST(trtexec__tells_a_workspace_to_the_byte)
+{
+    struct job job;
+
+    job_init(&job, "10.6.0.26");
+    job.options.workspace_bytes = (INT64_C(3) << 20) + (1 << 18) + 1;
+    run_well(&job);
+    assert_true(was_asked("--memPoolSize=workspace:3.25000095367431640625"));
+    job_done(&job);
 }
 
 TEST(trtexec__strips_as_each_refit_wants_it)
@@ -914,10 +952,12 @@ int main(void)
         cmocka_unit_test(trtexec_output__keeps_the_lines_of_one_message_together),
         cmocka_unit_test(trtexec_output__takes_no_chatter_for_the_reason),
         cmocka_unit_test(trtexec_output__takes_neither_word_nor_status_alone_for_success),
+        cmocka_unit_test(trtexec_output__survives_damaged_lines),
         cmocka_unit_test(trtexec_output__believes_no_version_that_is_none),
         cmocka_unit_test(trtexec__asks_each_release_in_its_own_words),
         cmocka_unit_test(trtexec__asks_no_release_for_an_option_that_it_lacks),
         cmocka_unit_test(trtexec__refuses_before_the_start_what_cannot_be_said),
+        cmocka_unit_test(trtexec__tells_a_workspace_to_the_byte),
         cmocka_unit_test(trtexec__strips_as_each_refit_wants_it),
         cmocka_unit_test(trtexec__says_when_a_release_was_not_tried),
         cmocka_unit_test(trtexec__drives_no_release_that_it_does_not_know),
