@@ -57,6 +57,20 @@ static bool may_tell(const struct tn_runtime_id *id)
            (id->version.parts == 0 || id->version.part[0] >= 10 || id->kind == TN_RUNTIME_RTX);
 }
 
+/* The library of a folder that only toolchains.yaml names is no runtime of the list. */
+static void ask_its_library(struct tn_toolchain *toolchain)
+{
+    char path[TN_SCAN_PATH];
+    struct tn_version version;
+
+    if (strcmp(toolchain->kind, "trtexec") == 0 && toolchain->library_folder[0] &&
+        toolchain->builds.version.parts > 0 && may_tell(&toolchain->builds) &&
+        tn_format_path(path, "%s/libnvinfer.so.%u", toolchain->library_folder,
+                       toolchain->builds.version.part[0]) &&
+        ask(path, &version) && tn_version_compare(&version, &toolchain->builds.version) == 0)
+        toolchain->builds.version = version;
+}
+
 /* A toolchain whose release is not known exactly builds with the library that it was found to use.
  */
 static void complete_toolchain(const struct tn_device *device, struct tn_toolchain *toolchain)
@@ -77,6 +91,7 @@ static void complete_toolchain(const struct tn_device *device, struct tn_toolcha
             tn_version_compare(&runtime->id.version, &toolchain->builds.version) == 0)
             toolchain->builds.version = runtime->id.version;
     }
+    ask_its_library(toolchain);
     tn_runtime_id_print(&toolchain->builds, name);
     if (named_so)
         (void)tn_text_copy(toolchain->id, sizeof(toolchain->id), name);

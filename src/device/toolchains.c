@@ -16,7 +16,9 @@ const struct tn_yaml_row tn_toolchain_rows[] = {
       "Its name in answers and records; default: what "
       "it builds, as rtx1.7.1.116." },
     { "toolchains[].kind", TN_YAML_CHOICE, "python|trtexec", NULL,
-      "`python`: the TensorRT module of a Python; `trtexec`: the program." },
+      "`python`: the TensorRT module of a Python; `trtexec`: the program of TensorRT 8.2 to 11, "
+      "which "
+      "builds but derives no model of another precision." },
     { "toolchains[].python", TN_YAML_STRING, NULL, "",
       "Path of the interpreter, as /opt/rtx/bin/python (kind python)." },
     { "toolchains[].trtexec", TN_YAML_STRING, NULL, "", "Path of the program (kind trtexec)." },
@@ -122,6 +124,33 @@ void tn_toolchain_add(struct tn_scan *scan, const struct tn_toolchain *toolchain
 
 /* --- trtexec ---------------------------------------------------------------------------------- */
 
+static void take_library(const char *name, void *user)
+{
+    static const char stem[] = "libnvinfer.so.";
+    struct tn_version *longest = user, version;
+
+    if (tn_text_starts(name, stem) &&
+        tn_version_parse(name + sizeof(stem) - 1, &version, NULL) == TN_OK &&
+        version.parts > longest->parts)
+        *longest = version;
+}
+
+/* Of a folder that nothing else names: what its library is called, and where the archive was
+ * unpacked ("/data/TensorRT-8.6.1.6/lib") its fourth part. */
+static struct tn_version folder_version(const struct tn_scan *scan, const char *folder)
+{
+    static const char archive[] = "/TensorRT-";
+    const char *at = strstr(folder, archive);
+    struct tn_version unpacked = tn_version_lead(at ? at + sizeof(archive) - 1 : "");
+    struct tn_version version = { .parts = 0 };
+
+    tn_setup_names(scan->setup, folder, take_library, &version);
+    if (version.parts > 0 && unpacked.parts > version.parts &&
+        tn_version_compare(&unpacked, &version) == 0)
+        return unpacked;
+    return version;
+}
+
 /* trtexec opens what the dynamic loader opens; Debian's own comes with a package version. */
 static struct tn_version trtexec_version(const struct tn_scan *scan, const char *path,
                                          const char *library_folder)
@@ -143,6 +172,12 @@ static struct tn_version trtexec_version(const struct tn_scan *scan, const char 
         if (version.parts > 0) /* two majors: which one it is linked to is not known */
             return (struct tn_version) { .parts = 0 };
         version = runtime->id.version;
+    }
+    if (version.parts < 4 && library_folder[0]) {
+        struct tn_version further = folder_version(scan, library_folder);
+
+        if (further.parts > version.parts)
+            return further;
     }
     return version;
 }

@@ -88,7 +88,7 @@ static int open_log(const char *path, FILE **ret_log, struct tn_error *err)
     return tn_fail(err, TN_E_NOMEM, "open build log '%s'", path);
 }
 
-static void write_log(struct tn_hearing *hearing, const char *mark, const char *text, size_t length)
+void tn_hearing_log(struct tn_hearing *hearing, const char *mark, const char *text, size_t length)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(1 << 20);
     double seconds = (double)(tn_clock_monotonic() - hearing->begun) / (double)TN_NSEC_PER_S;
@@ -121,8 +121,8 @@ static void keep_telling(struct tn_telling *telling, enum tn_telling_rank rank,
     (void)tn_text_copy(telling->line, sizeof(telling->line), tn_buf_text(&safe));
 }
 
-static void consider(struct tn_hearing *hearing, struct tn_telling *telling, const char *line,
-                     size_t length)
+void tn_hearing_consider(struct tn_hearing *hearing, struct tn_telling *telling, const char *line,
+                         size_t length)
 {
     char text[TELLING_MAX];
     const struct tn_log_class *row;
@@ -141,6 +141,12 @@ static void consider(struct tn_hearing *hearing, struct tn_telling *telling, con
         keep_telling(telling, TN_TELLING_UNKNOWN, NULL, text);
 }
 
+void tn_hearing_warn(struct tn_hearing *hearing, const char *text)
+{
+    if (json_array_size(hearing->warnings) < WARNINGS_MAX)
+        tn_json_append_str(hearing->warnings, text);
+}
+
 /* --- the kinds of line ------------------------------------------------------------------------*/
 
 static void hear_log(struct tn_hearing *hearing, const json_t *line)
@@ -148,11 +154,11 @@ static void hear_log(struct tn_hearing *hearing, const json_t *line)
     const char *severity = tn_json_str(line, "severity", "");
     const char *text = tn_json_str(line, "text", "");
 
-    write_log(hearing, severity, text, strlen(text));
+    tn_hearing_log(hearing, severity, text, strlen(text));
     if (strcmp(severity, "E") == 0 || strcmp(severity, "F") == 0)
-        consider(hearing, &hearing->error, text, strlen(text));
-    else if (strcmp(severity, "W") == 0 && json_array_size(hearing->warnings) < WARNINGS_MAX)
-        tn_json_append_str(hearing->warnings, text);
+        tn_hearing_consider(hearing, &hearing->error, text, strlen(text));
+    else if (strcmp(severity, "W") == 0)
+        tn_hearing_warn(hearing, text);
 }
 
 /* The parser's own log line often lacks the operator ("[8] false"); its list of errors has it. */
@@ -172,8 +178,9 @@ static void hear_parse_error(struct tn_hearing *hearing, const json_t *line)
         tn_buf_addf(&text, "(%s)", op);
     tn_buf_addf(&text, "%s%s in %s: %s", text.size > 0 ? ": " : "", dot ? dot + 1 : code,
                 tn_json_str(line, "func", "the parser"), tn_json_str(line, "desc", ""));
-    write_log(hearing, "P", tn_buf_text(&text), text.size);
-    consider(hearing, *op ? &hearing->parse_error : &hearing->error, tn_buf_text(&text), text.size);
+    tn_hearing_log(hearing, "P", tn_buf_text(&text), text.size);
+    tn_hearing_consider(hearing, *op ? &hearing->parse_error : &hearing->error, tn_buf_text(&text),
+                        text.size);
 }
 
 static void hear_io(struct tn_hearing *hearing, const json_t *line)
@@ -190,7 +197,7 @@ static void hear_io(struct tn_hearing *hearing, const json_t *line)
     (void)json_array_append_new(hearing->io, io);
 }
 
-static bool report(struct tn_hearing *hearing)
+bool tn_hearing_report(struct tn_hearing *hearing)
 {
     struct tn_progress progress = {
         .phase = hearing->phase,
@@ -206,7 +213,7 @@ static bool hear_json(struct tn_hearing *hearing, const json_t *line)
 
     if (strcmp(type, "progress") == 0) {
         (void)tn_text_copy(hearing->phase, sizeof(hearing->phase), tn_json_str(line, "phase", ""));
-        return report(hearing);
+        return tn_hearing_report(hearing);
     }
     if (strcmp(type, "stage") == 0)
         (void)tn_text_copy(hearing->stage, sizeof(hearing->stage), tn_json_str(line, "stage", ""));
@@ -223,8 +230,8 @@ static bool hear_json(struct tn_hearing *hearing, const json_t *line)
 
 static void hear_raw(struct tn_hearing *hearing, const char *line, size_t length)
 {
-    write_log(hearing, "-", line, length);
-    consider(hearing, &hearing->raw, line, length);
+    tn_hearing_log(hearing, "-", line, length);
+    tn_hearing_consider(hearing, &hearing->raw, line, length);
 }
 
 bool tn_hearing_line(enum tn_stream stream, const char *line, size_t length, void *user)
@@ -233,7 +240,7 @@ bool tn_hearing_line(enum tn_stream stream, const char *line, size_t length, voi
     tn_auto(tn_json_done) json_t *json = NULL;
 
     if (stream == TN_STREAM_TICK)
-        return report(hearing);
+        return tn_hearing_report(hearing);
     if (stream == TN_STREAM_OUT && tn_json_parse(line, length, "line", &json, NULL) == TN_OK &&
         json_is_object(json))
         return hear_json(hearing, json);
@@ -314,7 +321,7 @@ static bool same_class(const struct tn_telling *a, const struct tn_telling *b)
  * lasting); a known one before an unknown one, the library's log before its list of parse
  * errors before bare stderr; but of one and the same class the entry of the list, since it names
  * node and operator. */
-static const struct tn_telling *best_telling(const struct tn_hearing *hearing)
+const struct tn_telling *tn_hearing_best(const struct tn_hearing *hearing)
 {
     const struct tn_telling *best = &hearing->error;
 
@@ -359,7 +366,7 @@ static void fail_unclassified(struct tn_build_result *result, const char *text)
 
 static void judge_refusal(const struct tn_hearing *hearing, struct tn_build_result *result)
 {
-    const struct tn_telling *telling = best_telling(hearing);
+    const struct tn_telling *telling = tn_hearing_best(hearing);
     const char *name = tn_json_str(hearing->answer, "class", "");
     const char *text = tn_json_str(hearing->answer, "text", NULL);
     const struct own_class *own = own_class(name);
@@ -382,7 +389,7 @@ static void judge_refusal(const struct tn_hearing *hearing, struct tn_build_resu
 static void judge_signal(const struct tn_hearing *hearing, int number,
                          struct tn_build_result *result)
 {
-    const struct tn_telling *telling = best_telling(hearing);
+    const struct tn_telling *telling = tn_hearing_best(hearing);
     const char *name = sigabbrev_np(number);
     const char *last = telling->rank > TN_TELLING_NONE ? telling->line : "it said nothing";
 
@@ -403,7 +410,7 @@ static void judge_signal(const struct tn_hearing *hearing, int number,
 static void judge_no_result(const struct tn_hearing *hearing, const struct tn_proc_result *end,
                             struct tn_build_result *result)
 {
-    const struct tn_telling *telling = best_telling(hearing);
+    const struct tn_telling *telling = tn_hearing_best(hearing);
     const char *last = telling->rank > TN_TELLING_NONE ? telling->line : "it said nothing";
     double seconds = (double)end->elapsed / (double)TN_NSEC_PER_S;
 

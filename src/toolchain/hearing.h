@@ -49,6 +49,20 @@ int tn_hearing_init(struct tn_hearing *hearing, const char *log_path, tn_progres
 /** A tn_line_fn; `user` is the hearing. */
 bool tn_hearing_line(enum tn_stream stream, const char *line, size_t length, void *user);
 
+/* For those that hear other lines than the worker's: */
+
+/** Writes foreign text to the log, with a mark of one letter before it. */
+void tn_hearing_log(struct tn_hearing *hearing, const char *mark, const char *text, size_t length);
+/** Weighs foreign text as the reason of a failure; `telling` is one of the hearing's. */
+void tn_hearing_consider(struct tn_hearing *hearing, struct tn_telling *telling, const char *line,
+                         size_t length);
+/** Keeps one of the first few warnings. */
+void tn_hearing_warn(struct tn_hearing *hearing, const char *text);
+/** Tells the caller's progress function where it is. @return false to stop */
+bool tn_hearing_report(struct tn_hearing *hearing);
+/** The line to show so far; rank none when nothing told. */
+const struct tn_telling *tn_hearing_best(const struct tn_hearing *hearing);
+
 /** Fills everything in `ret_result` that follows from what was heard and how the child ended; the
  * files that it made are not looked at. Hands over io and warnings. */
 void tn_hearing_judge(struct tn_hearing *hearing, const struct tn_proc_result *end,

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "toolchain/hearing.h"
+#include "toolchain/trtexec.h"
 #include "toolchain/worker.h"
 
 #include <dirent.h>
@@ -141,14 +142,19 @@ static int new_request(const struct tn_toolchain *toolchain, const char *op,
 
 /* --- one run ----------------------------------------------------------------------------------*/
 
+static bool is_trtexec(const struct tn_toolchain *toolchain)
+{
+    return strcmp(toolchain->kind, "trtexec") == 0;
+}
+
 static int check_toolchain(const struct tn_toolchain *toolchain, struct tn_error *err)
 {
-    if (strcmp(toolchain->kind, "trtexec") == 0)
+    if (is_trtexec(toolchain) && toolchain->builds.kind != TN_RUNTIME_TRT)
         return tn_fail(err, TN_E_UNSUPPORTED,
-                       "toolchain %s drives trtexec, which this version of tenon cannot do yet; "
-                       "use a Python environment with the TensorRT module",
+                       "toolchain %s: only the trtexec of TensorRT can be driven here; for "
+                       "TensorRT-RTX use a Python environment",
                        toolchain->id);
-    if (strcmp(toolchain->kind, "python") != 0)
+    if (!is_trtexec(toolchain) && strcmp(toolchain->kind, "python") != 0)
         return tn_fail(err, TN_E_UNSUPPORTED, "toolchain %s is of unknown kind '%s'", toolchain->id,
                        toolchain->kind);
     if (tn_runtime_flavor(toolchain->builds.kind) == TN_FLAVOR_UNKNOWN)
@@ -248,6 +254,8 @@ int tn_toolchain_build(const struct tn_build_request *request, struct tn_build_r
         (void)snprintf(index, sizeof(index), "%d", request->device_index);
     if (rc == TN_OK)
         rc = check_output(request->output_path, err);
+    if (rc == TN_OK && is_trtexec(toolchain))
+        return tn_trtexec_build(request, ret_result, err);
     if (rc == TN_OK)
         rc = new_request(toolchain, "build", request->precision, request->model_path,
                          request->output_path, &json, err);
@@ -384,8 +392,10 @@ int tn_toolchain_converter(const struct tn_toolchain *toolchain, enum tn_precisi
                        "nothing here derives %s from fp32: give that variant",
                        wanted ? wanted : "an unknown precision");
     if (strcmp(toolchain->kind, "python") != 0)
-        return tn_fail(err, TN_E_UNSUPPORTED, "toolchain %s is no Python environment",
-                       toolchain->id);
+        return tn_fail(err, TN_E_UNSUPPORTED,
+                       "toolchain %s is trtexec and no Python environment, so it has no converter: "
+                       "give the %s variant",
+                       toolchain->id, wanted);
     if (!search_environment(toolchain->path, &search))
         return tn_fail(err, TN_E_NOTFOUND,
                        "no converter to %s: '%s -m pip install %s' would add one", wanted,

@@ -1,6 +1,7 @@
 /*
  * Building plans and deriving ONNX variants in a child process: the JSON contract with
- * workers/tenon_worker.py, limits, progress, and the first telling line of a failure.
+ * workers/tenon_worker.py, or trtexec (builds only); limits, progress, and the first telling line
+ * of a failure.
  *
  * Calls block until the child has ended; any thread, one call per thread.
  */

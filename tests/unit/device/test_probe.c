@@ -497,6 +497,30 @@ TEST(toolchains_yaml_names_environments_and_programs)
     tree_done(&tree);
 }
 
+TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder)
+{
+    static const struct tree_file yaml = { "/opt/tenon/bin/toolchains.yaml",
+                                           "toolchains:\n"
+                                           "  - kind: trtexec\n"
+                                           "    trtexec: /data/TensorRT-8.6.1.6/bin/trtexec\n"
+                                           "    library: /data/TensorRT-8.6.1.6/lib\n" };
+    static const struct tree_file program = { "/data/TensorRT-8.6.1.6/bin/trtexec", "elf",
+                                              .mode = 0755 };
+    static const struct tree_file library = { "/data/TensorRT-8.6.1.6/lib/libnvinfer.so.8.6.1",
+                                              "elf" };
+    struct tn_device device;
+    struct tree tree;
+
+    tree_make(&tree, "x86_64", venv);
+    tree_write(&tree, &yaml);
+    tree_write(&tree, &program);
+    tree_write(&tree, &library);
+    tree_probe(&tree, &device);
+    assert_true(device.toolchain_count > 0);
+    assert_string_equal(device.toolchain[0].id, "trt8.6.1.6");
+    tree_done(&tree);
+}
+
 TEST(a_toolchains_yaml_with_a_mistake_is_an_error_with_its_place)
 {
     static const char *const texts[] = {
@@ -633,6 +657,7 @@ int main(void)
         cmocka_unit_test(several_wheels_in_one_environment_are_kept_apart),
         cmocka_unit_test(an_environment_that_others_can_change_is_no_toolchain),
         cmocka_unit_test(toolchains_yaml_names_environments_and_programs),
+        cmocka_unit_test(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder),
         cmocka_unit_test(a_toolchains_yaml_with_a_mistake_is_an_error_with_its_place),
         cmocka_unit_test(a_named_toolchains_file_must_exist_and_one_of_others_is_not_read),
         cmocka_unit_test(the_stamp_changes_with_each_fact_and_only_then),
