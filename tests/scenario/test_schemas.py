@@ -12,7 +12,7 @@ from conftest import ROOT, model, needs_rtx, run
 
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
-COMMANDS = ["cache", "check", "device", "get", "inspect", "name"]
+COMMANDS = ["cache", "check", "device", "explain-log", "get", "inspect", "name"]
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
@@ -332,3 +332,13 @@ def test_name__of_a_classic_engine():
     named, = told("name", "yolov5s_1x3x640x640_trt8.4.1.5_t4_fp16.engine")
     assert (named["model"], named["shapes"], named["runtime"], named["arch"], named["precision"]) == (
         "yolov5s", "1x3x640x640", "trt8.4.1.5", "t4", "fp16")
+
+
+def test_explain_log__a_line_that_tells_and_none(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("[TRT] ERROR: OutOfMemory\n")
+    found, = told("explain-log", log)
+    assert found["class"] == "no-memory" and found["lasting"] is False
+    log.write_text("all is well\n")
+    nothing, = told("explain-log", log, status=1)
+    assert set(nothing.values()) == {None}
