@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "store/host.h"
 #include "store/lock.h"
+#include "store/mark.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,16 +62,11 @@ static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
 
 static void read_marks(const struct tn_store *store, struct tn_entry *entry)
 {
-    char hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *path = NULL;
-    tn_auto(tn_json_done) json_t *marks = NULL;
+    struct tn_mark mark = tn_mark_read(store, entry->store, &entry->record.digest);
 
-    tn_digest_hex(&entry->record.digest, hex);
-    path = tn_store_path(store, entry->store, "marks/%s.json", hex);
-    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &marks, NULL) != TN_OK)
-        return;
-    entry->blessed = tn_json_bool(marks, "blessed", false);
-    entry->pinned = tn_json_bool(marks, "pinned", false);
+    entry->blessed = mark.blessed;
+    entry->pinned = mark.pinned;
+    entry->mark_sequence = mark.sequence;
 }
 
 static void read_level(const struct tn_store *store, struct tn_entry *entry)
@@ -193,6 +189,8 @@ int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b)
 {
     if (a->blessed != b->blessed)
         return a->blessed ? -1 : 1;
+    if (a->blessed && a->mark_sequence != b->mark_sequence)
+        return a->mark_sequence > b->mark_sequence ? -1 : 1;
     if (a->level != b->level)
         return a->level > b->level ? -1 : 1;
     if (a->store != b->store)

@@ -19,7 +19,8 @@ struct tn_entry {
     struct tn_record record;
     bool blessed; /* by an operator's mark */
     bool pinned;
-    enum tn_level level; /* as this host knows it; at least header */
+    int64_t mark_sequence; /* of the mark; of two blessed ones the higher was said last */
+    enum tn_level level;   /* as this host knows it; at least header */
 };
 void tn_entry_done(struct tn_entry *entry);
 

@@ -313,6 +313,8 @@ def test_cache__verify_names_what_is_broken(store, tmp_path):
     plan.write_bytes(data)
     row, = told("cache", "verify", status=1)
     assert row["whole"] is False and row["reason"]
+    set_aside, = told("cache", "aside")
+    assert "changed" in set_aside["reason"]
 
 
 @needs_rtx
@@ -342,3 +344,10 @@ def test_explain_log__a_line_that_tells_and_none(tmp_path):
     log.write_text("all is well\n")
     nothing, = told("explain-log", log, status=1)
     assert set(nothing.values()) == {None}
+
+
+@needs_rtx
+def test_cache__marks(store):
+    digest = told("get", model("light_squeezenet"), "--runtime", RUNTIME)[0]["digest"]
+    for verb in ("pin", "bless", "unpin"):
+        assert told("cache", verb, digest)[0]["digest"] == digest
