@@ -7,6 +7,12 @@
 static const struct tn_option options[] = {
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores, colon-separated (default: $TENON_STORE)." },
+    { "dry-run", 'n', TN_ARG_NONE, NULL, NULL, false,
+      "With gc: print what would go, and why each other stays; remove nothing." },
+    { "max-bytes", 0, TN_ARG_TEXT, "SIZE", NULL, false,
+      "With gc: the bound of the store, such as 8GiB (default: above)." },
+    { "older-than", 0, TN_ARG_TEXT, "TIME", NULL, false,
+      "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
     { 0 },
 };
 
@@ -21,6 +27,8 @@ static const char *const examples[] = {
     "Keep an engine whatever collection needs.",
     "tenon cache bless 3f9a12",
     "Of the engines of its recipe, hand out this one.",
+    "tenon cache gc --dry-run",
+    "What collection would remove, and why the rest stays.",
     NULL,
 };
 
@@ -31,10 +39,14 @@ static const struct verb {
     bool needs_argument, takes_arguments;
     const char *options; /* of its own, each with a blank behind it */
 } verbs[] = {
-    { "ls", tn_cache_ls, false, false, "" },        { "show", tn_cache_show, true, true, "" },
-    { "verify", tn_cache_verify, false, true, "" }, { "pin", tn_cache_pin, true, true, "" },
-    { "unpin", tn_cache_unpin, true, true, "" },    { "bless", tn_cache_bless, true, true, "" },
+    { "ls", tn_cache_ls, false, false, "" },
+    { "show", tn_cache_show, true, true, "" },
+    { "verify", tn_cache_verify, false, true, "" },
+    { "pin", tn_cache_pin, true, true, "" },
+    { "unpin", tn_cache_unpin, true, true, "" },
+    { "bless", tn_cache_bless, true, true, "" },
     { "aside", tn_cache_aside, false, false, "" },
+    { "gc", tn_cache_gc, false, false, "dry-run max-bytes older-than " },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -98,7 +110,7 @@ const struct tn_command tn_cmd_cache = {
     .args = "VERB [ARGUMENT…]",
     .min_args = 1,
     .max_args = 1024,
-    .verbs = "ls|show|verify|pin|unpin|bless|aside",
+    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc",
     .summary = "List, verify and mark the engines in the store.",
     .details =
         "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file "
@@ -109,7 +121,11 @@ const struct tn_command tn_cmd_cache = {
         "pin ENGINE…, unpin ENGINE…: collection never takes a pinned engine.\n\n"
         "bless ENGINE…: of the engines of its recipe, this one is handed out; the others lose the "
         "blessing.\n\n"
-        "aside: what was set aside and why, newest first.",
+        "aside: what was set aside and why, newest first.\n\n"
+        "gc: collect the first store down to its bound, oldest use first; never what is pinned, "
+        "worked on, built last or used within the last day. The bound is the smaller of 20 GiB and "
+        "20 % of the file system, of which 5 % always stay free; things set aside keep to a tenth "
+        "of it, logs to 100 MiB. The same happens after each build.",
     .options = options,
     .examples = examples,
     .exits =

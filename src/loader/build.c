@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plan/plan_json.h"
 #include "recipe/name.h"
+#include "store/collect.h"
 #include "store/derived.h"
 #include "store/lock.h"
 #include "toolchain/toolchain.h"
@@ -358,5 +359,8 @@ int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret
             return rc;
     }
     *ret_source = "built";
-    return build_now(job, rung, ret_entry, err);
+    rc = build_now(job, rung, ret_entry, err);
+    (void)tn_collect(job->store,
+                     NULL); /* a store that stays too large costs space, not the engine */
+    return rc;
 }

@@ -25,6 +25,9 @@ typedef bool (*tn_wait_fn)(long holder, tn_nsec waited, void *user);
  */
 int tn_lock_take(const struct tn_store *store, const char *name, tn_wait_fn wait, void *user,
                  struct tn_lock *ret_lock, bool *ret_waited, struct tn_error *err);
+/** Whether a process holds the lock now; makes nothing. */
+bool tn_lock_held(const struct tn_store *store, const char *name);
+
 void tn_lock_done(struct tn_lock *lock);
 
 #endif

@@ -705,6 +705,9 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
         }
     if (add)
         tn_json_append_str(digests, plan_hex);
+    if (json_array_size(digests) == 0) /* the last engine of its key is gone */
+        return unlink(path) == 0 || errno == ENOENT ? TN_OK
+                                                    : tn_fail_os(err, TN_E_IO, "remove '%s'", path);
     text = tn_json_text(index);
     if (!text)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
@@ -858,4 +861,127 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
     if (rc == TN_OK)
         rc = update_index(store, &entry->record.key, &entry->record.digest, false, err);
     return rc;
+}
+
+/* ---- removing ---- */
+
+int tn_object_gone_path(const struct tn_store *store, const char *label, char **ret_path,
+                        struct tn_error *err)
+{
+    char name[64];
+    tn_auto(tn_path_free) char *tmp = NULL;
+    int rc = tn_store_folder(store, "tmp", &tmp, err);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "gone-%.16s-%llx", label,
+                   (unsigned long long)tn_clock_monotonic());
+    *ret_path = tn_path_join(tmp, name);
+    return *ret_path ? TN_OK : tn_fail(err, TN_E_NOMEM, "remove '%s'", label);
+}
+
+/* engines/<name> goes only where it still points to this engine. */
+static void unlink_name(const struct tn_store *store, const char *name,
+                        const struct tn_digest *digest)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "engines/%s", name);
+    char below[96], target[256];
+    ssize_t length = path ? readlink(path, target, sizeof(target) - 1) : -1;
+
+    if (length < 0 || strchr(name, '/'))
+        return;
+    target[length] = '\0';
+    object_folder(digest, below);
+    if (strstr(target, below))
+        (void)unlink(path);
+}
+
+/* What the records in a removed object's folder were known by. */
+static int forget_records(const struct tn_store *store, const char *gone,
+                          const struct tn_digest *digest, struct tn_error *err)
+{
+    tn_auto(close_dir) DIR *dir = opendir(gone);
+    const struct dirent *entry;
+    int rc = TN_OK;
+
+    while (dir && rc == TN_OK && (entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_json_done) json_t *record = NULL;
+        struct tn_digest key;
+
+        if (!tn_text_starts(entry->d_name, "record") || !tn_text_ends(entry->d_name, ".json"))
+            continue;
+        path = tn_path_join(gone, entry->d_name);
+        if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &record, NULL) != TN_OK)
+            continue;
+        unlink_name(store, tn_json_str(record, "name", ""), digest);
+        if (tn_digest_parse(tn_json_str(record, "key", ""), &key, NULL) == TN_OK)
+            rc = update_index(store, &key, digest, false, err);
+    }
+    return rc;
+}
+
+/* What a killed removal did not come to. Bytes that were put in again since are not forgotten. */
+static void forget_gone(const struct tn_store *store, const char *gone)
+{
+    tn_auto(tn_path_free) char *path = tn_path_join(gone, "record.json");
+    tn_auto(tn_path_free) char *object = NULL;
+    tn_auto(tn_json_done) json_t *record = NULL;
+    struct tn_digest digest;
+    char below[96];
+
+    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &record, NULL) != TN_OK ||
+        tn_digest_parse(tn_json_str(record, "digest", ""), &digest, NULL) != TN_OK)
+        return;
+    object_folder(&digest, below);
+    object = tn_store_path(store, 0, "%s", below);
+    if (object && access(object, F_OK) < 0)
+        (void)forget_records(store, gone, &digest, NULL);
+}
+
+void tn_object_sweep_gone(const struct tn_store *store)
+{
+    tn_auto(tn_path_free) char *tmp = tn_store_path(store, 0, "tmp");
+    tn_auto(close_dir) DIR *dir = tmp ? opendir(tmp) : NULL;
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = NULL;
+
+        if (!tn_text_starts(entry->d_name, "gone-"))
+            continue;
+        path = tn_path_join(tmp, entry->d_name);
+        if (!path)
+            return;
+        forget_gone(store, path);
+        (void)tn_dir_remove(path, NULL);
+    }
+}
+
+int tn_object_remove(const struct tn_store *store, const struct tn_digest *digest,
+                     struct tn_error *err)
+{
+    char below[96], hex[TN_DIGEST_HEX], note[96];
+    tn_auto(tn_path_free) char *from = NULL;
+    tn_auto(tn_path_free) char *gone = NULL;
+    tn_auto(tn_path_free) char *note_path = NULL;
+    int rc;
+
+    object_folder(digest, below);
+    tn_digest_hex(digest, hex);
+    plan_note_name(digest, note);
+    rc = tn_object_gone_path(store, hex, &gone, err);
+    if (rc < 0)
+        return rc;
+    from = tn_store_path(store, 0, "%s", below);
+    note_path = tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), note);
+    if (!from || !note_path)
+        return tn_fail(err, TN_E_NOMEM, "remove engine %.12s", hex);
+    if (rename(from, gone) < 0)
+        return errno == ENOENT ? TN_OK : tn_fail_os(err, TN_E_IO, "remove engine %.12s", hex);
+    rc = forget_records(store, gone, digest, err);
+    if (rc < 0)
+        return rc;
+    (void)unlink(note_path);
+    return tn_dir_remove(gone, err);
 }

@@ -10,7 +10,6 @@ import sys
 
 FIELDS = ("model.digest model.precision derived.by flavor trt.version platform class precision shapes tf32 flags "
           "hw-compat ccs dla workspace opt-level plugins calibration.digest timing-cache.digest").split()
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DAY = 86_400_000_000_000
 
 
@@ -67,10 +66,14 @@ def engine(store, plan, recipe=None, model="m", sequence=1, used=None):
     link.unlink(missing_ok=True)
     link.symlink_to(f"../objects/sha256/{digest[:2]}/{digest[2:]}/plan")
     if used is not None:
-        note = store / "hosts" / host_name() / "plans" / f"{digest}.json"
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"last_used": used}))
+        note_use(store, digest, used)
     return digest
+
+
+def note_use(store, digest, when):
+    note = pathlib.Path(store) / "hosts" / host_name() / "plans" / f"{digest}.json"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"last_used": when}))
 
 
 def fill(store, count, used=1_700_000_000_000_000_000):

@@ -1,8 +1,11 @@
 """tenon cache: marks, what was set aside, collection, figures; on stores whose engines nobody built."""
+import os
+import pathlib
+
 import pytest
 
 import fakes
-from conftest import answer, run
+from conftest import answer, model, needs_rtx, run
 
 
 @pytest.fixture
@@ -80,3 +83,83 @@ def test_aside__of_which_nothing_is_known_is_listed_too(three, store):
     assert (only["reason"], only["name"], only["size_bytes"]) == (None, None, 6)
     assert "no reason" in run("cache", "aside").stdout
     assert run("cache", "aside", "more").returncode == 2
+
+
+# ---- gc ----
+
+
+def gc(*args):
+    """{name: (goes, reason)} and the sums."""
+    *items, sums = answer("cache", "gc", *args)
+    return {item["digest"] or item["name"]: (item["goes"], item["reason"]) for item in items}, sums
+
+
+@pytest.fixture
+def hundred(store):
+    """Digests of a hundred engines of six bytes and more, from the oldest use to the newest."""
+    return fakes.fill(store, 100, used=1_000 * fakes.DAY)
+
+
+def test_gc__keeps_within_the_bound_oldest_use_first(hundred, store):
+    for n, digest in enumerate(hundred):
+        fakes.note_use(store, digest, (1_000 + n) * fakes.DAY)
+    answer("cache", "pin", hundred[0])
+    would, sums = gc("--dry-run", "--max-bytes", "400")
+    assert sums["dry_run"] and sums["used_bytes"] == sum(len(b"plan %d" % i) for i in range(100))
+    assert would[hundred[0]] == (False, "pinned") and would[hundred[1]][0] and not would[hundred[99]][0]
+    assert len(answer("cache", "ls")) == 100, "a dry run removes nothing"
+    did, after = gc("--max-bytes", "400")
+    assert did == would and after["gone"] == sums["gone"] > 30
+    left = {engine["digest"] for engine in answer("cache", "ls")}
+    assert left == {digest for digest, (goes, _) in would.items() if not goes}
+    assert sum(p.stat().st_size for p in store.glob("objects/*/*/*/plan")) <= 400
+    assert len(list(store.glob("records/*"))) == len(list(store.glob("engines/*"))) == len(left)
+    assert all(link.exists() for link in store.glob("engines/*")) and not list(store.glob("tmp/*"))
+    assert gc("--max-bytes", "400")[1]["gone"] == 0
+
+
+def test_gc__by_age_takes_aside_and_logs_too_and_spares_the_last_day(three, store):
+    for digest, day in zip(three, (100, 200, 201)):
+        fakes.note_use(store, digest, day * fakes.DAY)
+    (store / "logs").mkdir()
+    log = store / "logs" / "old.log"
+    log.write_text("x")
+    os.utime(log, (86400, 86400))
+    folder = store / "aside" / f"{three[0]}-1"
+    folder.mkdir(parents=True)
+    (folder / "plan").write_bytes(b"1234")
+    found, sums = gc("--older-than", "30d")
+    assert [found[digest][0] for digest in three] == [True, False, False]
+    assert found[three[1]][1] == "within the bound" or "day" in found[three[1]][1]
+    assert sums["gone"] == 3 and not log.exists() and not folder.exists()
+    assert gc("--max-bytes", "0")[1]["gone"] == 0, "the rest was used within a day, or built last"
+
+
+def test_gc__what_a_killed_removal_left_is_finished(hundred, store):
+    gone = store / "tmp" / "gone-x-1"
+    gone.parent.mkdir()
+    (store / "objects/sha256" / hundred[5][:2] / hundred[5][2:]).rename(gone)
+    assert len(answer("cache", "ls")) == 99
+    fakes.note_use(store, hundred[99], 2_000 * fakes.DAY)
+    gc("--max-bytes", "500")
+    assert not gone.exists() and all(link.exists() for link in store.glob("engines/*"))
+
+
+def test_gc__usage_and_a_store_that_is_not_there(store, tmp_path):
+    assert "such as 8GiB" in run("cache", "gc", "--max-bytes", "much").stderr
+    assert run("cache", "gc", "--older-than", "0").returncode == 2
+    assert run("cache", "ls", "--dry-run").returncode == 2
+    assert gc("--dry-run")[1]["used_bytes"] == 0 and not store.exists()
+
+
+@needs_rtx
+def test_build__collects_afterwards(store):
+    (store / "logs").mkdir(parents=True)
+    store.chmod(0o700)
+    with open(store / "logs" / "old.log", "wb") as log:
+        log.truncate(101 << 20)
+    os.utime(store / "logs" / "old.log", (86400, 86400))
+    done = run("get", model("light_squeezenet"), "--runtime", "rtx1.7.1.116")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in store.glob("logs/*")] != [] and not (store / "logs" / "old.log").exists()
+    assert pathlib.Path(done.stdout.strip()).exists()

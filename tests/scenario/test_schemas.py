@@ -351,3 +351,5 @@ def test_cache__marks(store):
     digest = told("get", model("light_squeezenet"), "--runtime", RUNTIME)[0]["digest"]
     for verb in ("pin", "bless", "unpin"):
         assert told("cache", verb, digest)[0]["digest"] == digest
+    items = told("cache", "gc", "--dry-run", "--max-bytes", "0")
+    assert [item["kind"] for item in items[:-1]] == ["engine", "log"] and items[-1]["dry_run"] is True
