@@ -46,10 +46,10 @@ static int newest_first(const void *a, const void *b)
 }
 
 /* `chosen`: of its recipe's engines the one that is handed out, by mark, level, newest. */
-static json_t *entry_json(const struct tn_store *store, const struct tn_entry *entry, bool chosen)
+static json_t *entry_json(const struct tn_entry *entry, bool chosen)
 {
     const struct tn_record *record = &entry->record;
-    tn_nsec used = tn_object_last_used(store, &record->digest);
+    tn_nsec used = entry->last_used;
     char hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
     json_t *json = json_object();
 
@@ -104,7 +104,7 @@ int tn_cache_ls(const struct tn_invocation *call, struct tn_store *store, struct
         qsort(listing.all.item, listing.all.count, sizeof(*listing.all.item), newest_first);
     for (size_t i = 0; rc == TN_OK && i < listing.all.count; i++) {
         tn_auto(tn_json_done) json_t *json =
-            call->json ? entry_json(store, &listing.all.item[i], is_chosen(&listing.all, i)) : NULL;
+            call->json ? entry_json(&listing.all.item[i], is_chosen(&listing.all, i)) : NULL;
 
         if (call->json)
             rc = tn_json_line(stdout, json, err);
@@ -130,9 +130,8 @@ int tn_cache_show(const struct tn_invocation *call, struct tn_store *store, stru
             rc = tn_objects_find(store, &entry.record.key, NULL, NULL, &same, err);
         if (rc < 0)
             return rc;
-        json = entry_json(store, &entry,
-                          same.count == 0 ||
-                              tn_digest_equal(&same.item[0].record.digest, &entry.record.digest));
+        json = entry_json(&entry, same.count == 0 || tn_digest_equal(&same.item[0].record.digest,
+                                                                     &entry.record.digest));
         tn_json_set(json, "record", tn_record_to_json(&entry.record));
         if (call->json)
             rc = tn_json_line(stdout, json, err);

@@ -1,6 +1,7 @@
 /* tenon cache: what is in the store. */
 #include "cli/cache.h"
 #include "cli/commands.h"
+#include "cli/get.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ static const struct tn_option options[] = {
       "With gc: the bound of the store, such as 8GiB (default: above)." },
     { "older-than", 0, TN_ARG_TEXT, "TIME", NULL, false,
       "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
-    { 0 },
+    TN_GET_WANTED_OPTIONS { 0 },
 };
 
 static const char *const examples[] = {
@@ -29,6 +30,8 @@ static const char *const examples[] = {
     "Of the engines of its recipe, hand out this one.",
     "tenon cache gc --dry-run",
     "What collection would remove, and why the rest stays.",
+    "tenon cache explain model.onnx --precision fp16",
+    "Why the engines that are there are not the wanted one.",
     NULL,
 };
 
@@ -47,6 +50,7 @@ static const struct verb {
     { "bless", tn_cache_bless, true, true, "" },
     { "aside", tn_cache_aside, false, false, "" },
     { "gc", tn_cache_gc, false, false, "dry-run max-bytes older-than " },
+    { "explain", tn_cache_explain, true, true, "precision shapes runtime gpu for " },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -110,7 +114,7 @@ const struct tn_command tn_cmd_cache = {
     .args = "VERB [ARGUMENT…]",
     .min_args = 1,
     .max_args = 1024,
-    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc",
+    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc|explain",
     .summary = "List, verify and mark the engines in the store.",
     .details =
         "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file "
@@ -125,7 +129,11 @@ const struct tn_command tn_cmd_cache = {
         "gc: collect the first store down to its bound, oldest use first; never what is pinned, "
         "worked on, built last or used within the last day. The bound is the smaller of 20 GiB and "
         "20 % of the file system, of which 5 % always stay free; things set aside keep to a tenth "
-        "of it, logs to 100 MiB. The same happens after each build.",
+        "of it, logs to 100 MiB. The same happens after each build.\n\n"
+        "explain MODEL: for each rung, the engines of the same model, nearest first, and the "
+        "fields "
+        "of the key in which they differ from what is wanted. With the options of tenon get that "
+        "say what is wanted.",
     .options = options,
     .examples = examples,
     .exits =

@@ -319,6 +319,8 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_entry *
     }
     keep_log_path(job, rung, &log);
     request.log_path = log;
+    if (log)
+        (void)tn_text_copy(job->result->log, sizeof(job->result->log), log);
     request.output_path = put.plan_path;
     if (job->target.here && job->target.has_gpu && job->target.gpu_here) {
         request.device_index = 0; /* the only one that the child is shown */
@@ -352,7 +354,7 @@ int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret
         return rc == TN_E_AGAIN ? tn_fail(err, TN_E_CANCELLED,
                                           "stopped while waiting for another process's build")
                                 : rc;
-    if (waited) {
+    if (waited && !job->options->force) {
         rc = tn_rung_find(job, rung, false, ret_entry, err);
         *ret_source = "waited";
         if (rc != 0)

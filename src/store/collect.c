@@ -247,13 +247,12 @@ static void group_of(const struct tn_recipe *recipe, struct tn_digest *ret_group
 }
 
 /* The last use that is known here, else the time when the engine came into the store. */
-static tn_nsec use_of(const struct tn_store *store, const struct tn_entry *entry)
+static tn_nsec use_of(const struct tn_entry *entry)
 {
-    tn_nsec used = tn_object_last_used(store, &entry->record.digest);
     struct stat st;
 
-    if (used >= 0)
-        return used;
+    if (entry->last_used >= 0)
+        return entry->last_used;
     return stat(entry->path, &st) == 0 ? tn_stamp_of(&st).mtime : 0;
 }
 
@@ -272,7 +271,7 @@ static bool add_engine(struct tn_entry *entry, void *user)
     item->sequence = entry->record.sequence;
     item->pinned = entry->pinned;
     item->locked = is_building(g->store, &entry->record.key);
-    item->used = use_of(g->store, entry);
+    item->used = use_of(entry);
     (void)tn_text_copy(item->name, sizeof(item->name), entry->record.name);
     group_of(&entry->record.recipe, &item->group);
     item->twin = g->into->count > 1 && tn_digest_equal(&item[-1].digest, &item->digest);

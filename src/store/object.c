@@ -69,16 +69,18 @@ static void read_marks(const struct tn_store *store, struct tn_entry *entry)
     entry->mark_sequence = mark.sequence;
 }
 
-static void read_level(const struct tn_store *store, struct tn_entry *entry)
+static void read_note(const struct tn_store *store, struct tn_entry *entry)
 {
     char name[96];
     tn_auto(tn_json_done) json_t *note = NULL;
     const char *level;
 
     entry->level = TN_LEVEL_HEADER;
+    entry->last_used = TN_UNKNOWN;
     plan_note_name(&entry->record.digest, name);
     if (tn_host_read(store, name, &note, NULL) != TN_OK)
         return;
+    entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
     level = tn_json_str(note, "level", "header");
     if (strcmp(level, "loaded") == 0)
         entry->level = TN_LEVEL_LOADED;
@@ -138,7 +140,7 @@ static int read_record(const struct tn_store *store, size_t at, const struct tn_
         return rc;
     }
     read_marks(store, &entry);
-    read_level(store, &entry);
+    read_note(store, &entry);
     *ret_entry = entry;
     return TN_OK;
 }

@@ -21,6 +21,7 @@ struct tn_entry {
     bool pinned;
     int64_t mark_sequence; /* of the mark; of two blessed ones the higher was said last */
     enum tn_level level;   /* as this host knows it; at least header */
+    tn_nsec last_used;     /* wall time that this host knows of, or TN_UNKNOWN */
 };
 void tn_entry_done(struct tn_entry *entry);
 

@@ -163,3 +163,39 @@ def test_build__collects_afterwards(store):
     assert done.returncode == 0, done.stderr
     assert [path.name for path in store.glob("logs/*")] != [] and not (store / "logs" / "old.log").exists()
     assert pathlib.Path(done.stdout.strip()).exists()
+
+
+# ---- explain ----
+
+
+@needs_rtx
+def test_explain__names_the_field_that_differs_nearest_first(store):
+    net = model("light_squeezenet")
+    assert run("get", net, "--runtime", "rtx1.7.1.116").returncode == 0
+    built, = answer("cache", "ls")
+    same, = answer("cache", "explain", net, "--runtime", "rtx1.7.1.116")
+    assert same["wanted_key"] == built["key"] and same["reason"] is None
+    assert [(e["digest"], e["first"], e["differences"]) for e in same["engines"]] == [(built["digest"], None, [])]
+    record = row(built["digest"])["record"]
+    near = {**record["recipe"], "trt.version": "1.6.1.120"}
+    far = {**near, "precision": "fp16", "tf32": "off"}
+    fakes.engine(store, b"far", far, record["model"], 9)
+    fakes.engine(store, b"near", near, "another name", 8)
+    fakes.engine(store, b"other", model="other model", sequence=10)
+    told, = answer("cache", "explain", net, "--runtime", "rtx1.7.1.116")
+    assert [e["first"] for e in told["engines"]] == [None, "trt.version", "trt.version"]
+    assert told["engines"][1]["differences"] == [{"field": "trt.version", "wanted": "1.7.1.116", "there": "1.6.1.120"}]
+    assert [d["field"] for d in told["engines"][2]["differences"]] == ["trt.version", "precision", "tf32"]
+    text = run("cache", "explain", net, "--runtime", "rtx1.7.1.116").stdout
+    assert "the wanted one" in text and "differs first in trt.version" in text
+    assert len(list(store.glob("objects/*/*/*"))) == 4, "explain builds nothing"
+
+
+@needs_rtx
+def test_explain__rung_that_cannot_exist_and_model_that_is_a_name(store):
+    told = answer("cache", "explain", model("light_squeezenet"), "--runtime", "rtx1.7.1.116", "--precision", "int8,fp32")
+    assert [(t["rung"], t["wanted_key"] is None, bool(t["reason"])) for t in told] == [
+        ("int8", True, True), ("fp32", False, False)]
+    assert told[1]["engines"] == []
+    assert run("cache", "explain", "squeezenet", "--runtime", "rtx1.7.1.116").returncode == 2
+    assert run("cache", "explain").returncode == 2

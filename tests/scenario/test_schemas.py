@@ -12,7 +12,7 @@ from conftest import ROOT, model, needs_rtx, run
 
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
-COMMANDS = ["cache", "check", "device", "explain-log", "get", "inspect", "name"]
+COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "name"]
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
@@ -353,3 +353,11 @@ def test_cache__marks(store):
         assert told("cache", verb, digest)[0]["digest"] == digest
     items = told("cache", "gc", "--dry-run", "--max-bytes", "0")
     assert [item["kind"] for item in items[:-1]] == ["engine", "log"] and items[-1]["dry_run"] is True
+    none, wanted = told("cache", "explain", model("light_squeezenet"), "--runtime", RUNTIME, "--precision", "int8,fp32")
+    assert none["wanted"] is None and wanted["engines"][0]["first"] is None
+
+
+@needs_rtx
+def test_build__a_hit_and_a_forced_build(store):
+    assert [told("build", model("light_squeezenet"), "--runtime", RUNTIME, *force)[0]["source"]
+            for force in ([], [], ["--force"])] == ["built", "store", "built"]
