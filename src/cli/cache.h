@@ -18,5 +18,6 @@ int tn_cache_aside(const struct tn_invocation *call, struct tn_store *store, str
 int tn_cache_gc(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err);
 int tn_cache_explain(const struct tn_invocation *call, struct tn_store *store,
                      struct tn_error *err);
+int tn_cache_stats(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err);
 
 #endif

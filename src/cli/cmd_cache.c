@@ -14,6 +14,8 @@ static const struct tn_option options[] = {
       "With gc: the bound of the store, such as 8GiB (default: above)." },
     { "older-than", 0, TN_ARG_TEXT, "TIME", NULL, false,
       "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
+    { "prom", 0, TN_ARG_FILE, "FILE", NULL, false,
+      "With stats: write the figures to FILE in the node-exporter text format, all or nothing." },
     TN_GET_WANTED_OPTIONS { 0 },
 };
 
@@ -32,6 +34,8 @@ static const char *const examples[] = {
     "What collection would remove, and why the rest stays.",
     "tenon cache explain model.onnx --precision fp16",
     "Why the engines that are there are not the wanted one.",
+    "tenon cache stats --prom /var/lib/node_exporter/tenon.prom",
+    "Figures of the store for Prometheus.",
     NULL,
 };
 
@@ -50,6 +54,7 @@ static const struct verb {
     { "bless", tn_cache_bless, true, true, "" },
     { "aside", tn_cache_aside, false, false, "" },
     { "gc", tn_cache_gc, false, false, "dry-run max-bytes older-than " },
+    { "stats", tn_cache_stats, false, false, "prom " },
     { "explain", tn_cache_explain, true, true, "precision shapes runtime gpu for " },
 };
 
@@ -114,7 +119,7 @@ const struct tn_command tn_cmd_cache = {
     .args = "VERB [ARGUMENT…]",
     .min_args = 1,
     .max_args = 1024,
-    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc|explain",
+    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc|explain|stats",
     .summary = "List, verify and mark the engines in the store.",
     .details =
         "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file "
@@ -133,7 +138,9 @@ const struct tn_command tn_cmd_cache = {
         "explain MODEL: for each rung, the engines of the same model, nearest first, and the "
         "fields "
         "of the key in which they differ from what is wanted. With the options of tenon get that "
-        "say what is wanted.",
+        "say what is wanted.\n\n"
+        "stats: the store in figures; with --prom as metrics for node-exporter's textfile "
+        "collector.",
     .options = options,
     .examples = examples,
     .exits =

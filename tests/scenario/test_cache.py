@@ -1,11 +1,14 @@
 """tenon cache: marks, what was set aside, collection, figures; on stores whose engines nobody built."""
 import os
 import pathlib
+import re
+import shutil
+import subprocess
 
 import pytest
 
 import fakes
-from conftest import answer, model, needs_rtx, run
+from conftest import ROOT, answer, model, needs_rtx, run
 
 
 @pytest.fixture
@@ -199,3 +202,58 @@ def test_explain__rung_that_cannot_exist_and_model_that_is_a_name(store):
     assert told[1]["engines"] == []
     assert run("cache", "explain", "squeezenet", "--runtime", "rtx1.7.1.116").returncode == 2
     assert run("cache", "explain").returncode == 2
+
+
+# ---- stats ----
+
+LABEL = r'[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*"'
+SAMPLE = re.compile(rf'([a-z_]+)(?:\{{({LABEL}(?:,{LABEL})*)\}})? (-?\d+)')
+
+
+def metrics(text):
+    """Strict reading of the text format: {name: {labels: value}}; one HELP and TYPE before a metric's samples."""
+    assert text.endswith("\n") and "\n\n" not in text
+    found, current = {}, None
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            current = line.split()[2]
+            assert current not in found and len(line.split()) > 4, line
+            found[current] = None
+        elif line.startswith("# TYPE "):
+            assert line == f"# TYPE {current} gauge" and found[current] is None
+            found[current] = {}
+        else:
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            assert name == current and labels not in found[name], line
+            found[name][labels] = int(value)
+    return found
+
+
+def test_stats__figures_agree_with_the_store(three, store, tmp_path):
+    fakes.note_use(store, three[1], 1_700_000_000_000_000_000)
+    fakes.engine(store, b"odd", model='odd "name" \\', sequence=4)
+    told, = answer("cache", "stats")
+    assert told["engines"] == 4 and told["engines_bytes"] == len(b"onetwothreeodd")
+    assert told["last_used"] == "2023-11-14T22:13:20Z" and told["broken"] == 0
+    assert [(g["model"], g["engines"]) for g in told["groups"]] == [('odd "name" \\', 1), ("other", 1), ("same", 2)]
+    assert "same, fp16, tensorrt-rtx 1.7.1.116, header" in run("cache", "stats").stdout
+    file = tmp_path / "tenon.prom"
+    done = run("cache", "stats", "--prom", file)
+    assert done.returncode == 0 and done.stdout == "" and [p.name for p in tmp_path.glob("*.prom*")] == ["tenon.prom"]
+    found = metrics(file.read_text())
+    assert sum(found["tenon_engines"].values()) == len(found["tenon_engine_info"]) == 4
+    assert found["tenon_store_bytes"]['kind="engine"'] == told["engines_bytes"]
+    assert found["tenon_engine_last_use_seconds"] == {f'digest="{three[1]}"': 1_700_000_000}
+    assert any('model="odd \\"name\\" \\\\"' in labels for labels in found["tenon_engine_info"])
+    documented = set(re.findall(r"^\| `(tenon_\w+)`", (ROOT / "docs/store.md").read_text(), re.M))
+    assert documented == set(found)
+    if shutil.which("promtool"):
+        subprocess.run(["promtool", "check", "metrics"], stdin=file.open(), check=True)
+
+
+def test_stats__of_an_empty_store_and_of_a_file_that_cannot_be_written(store, tmp_path):
+    assert answer("cache", "stats")[0]["engines"] == 0 and not store.exists()
+    file = tmp_path / "tenon.prom"
+    assert run("cache", "stats", "--prom", file).returncode == 0
+    assert metrics(file.read_text())["tenon_aside"] == {None: 0}
+    assert run("cache", "stats", "--prom", tmp_path / "none" / "tenon.prom").returncode != 0

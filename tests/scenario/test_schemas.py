@@ -353,6 +353,7 @@ def test_cache__marks(store):
         assert told("cache", verb, digest)[0]["digest"] == digest
     items = told("cache", "gc", "--dry-run", "--max-bytes", "0")
     assert [item["kind"] for item in items[:-1]] == ["engine", "log"] and items[-1]["dry_run"] is True
+    assert told("cache", "stats")[0]["engines"] == 1
     none, wanted = told("cache", "explain", model("light_squeezenet"), "--runtime", RUNTIME, "--precision", "int8,fp32")
     assert none["wanted"] is None and wanted["engines"][0]["first"] is None
 
