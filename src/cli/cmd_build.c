@@ -3,16 +3,17 @@
 #include "cli/get.h"
 
 static const struct tn_option options[] = {
-    TN_GET_WANTED_OPTIONS {
-        "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
-        "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
+    TN_GET_WANTED_OPTIONS,
+    { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
+      "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "Also copy the engine to FILE (shared blocks where possible)." },
     { "symlink", 'l', TN_ARG_FILE, "FILE", NULL, false,
       "Also make FILE a symbolic link to the engine." },
     { "force", 0, TN_ARG_NONE, NULL, NULL, false,
       "Build also when the engine is there: a newer one of the same recipe." },
-    TN_GET_LIMIT_OPTIONS { 0 },
+    TN_GET_LIMIT_OPTIONS,
+    { 0 },
 };
 
 static const char *const examples[] = {

@@ -16,7 +16,8 @@ static const struct tn_option options[] = {
       "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
     { "prom", 0, TN_ARG_FILE, "FILE", NULL, false,
       "With stats: write the figures to FILE in the node-exporter text format, all or nothing." },
-    TN_GET_WANTED_OPTIONS { 0 },
+    TN_GET_WANTED_OPTIONS,
+    { 0 },
 };
 
 static const char *const examples[] = {

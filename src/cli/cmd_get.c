@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 static const struct tn_option options[] = {
-    TN_GET_WANTED_OPTIONS {
-        "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
-        "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
+    TN_GET_WANTED_OPTIONS,
+    { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
+      "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "Also copy the engine to FILE (shared blocks where possible)." },
     { "symlink", 'l', TN_ARG_FILE, "FILE", NULL, false,
@@ -30,7 +30,8 @@ static const struct tn_option options[] = {
       "Take what is in the stores; start no build." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "Accept engines that carry code for the host." },
-    TN_GET_LIMIT_OPTIONS { 0 },
+    TN_GET_LIMIT_OPTIONS,
+    { 0 },
 };
 
 static const char *const examples[] = {

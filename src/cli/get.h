@@ -42,13 +42,10 @@
           NULL,                                                                                      \
           false,                                                                                     \
           "Index, UUID or name of the GPU (default: the first visible)." },                          \
-        { "for",                                                                                     \
-          'f',                                                                                       \
-          TN_ARG_DEVICE,                                                                             \
-          "DEVICE",                                                                                  \
-          NULL,                                                                                      \
-          false,                                                                                     \
-          "Get it for another device: a board (rtx4090+rtx1.7.1.116) or a fingerprint file." },
+    {                                                                                                \
+        "for", 'f', TN_ARG_DEVICE, "DEVICE", NULL, false,                                            \
+            "Get it for another device: a board (rtx4090+rtx1.7.1.116) or a fingerprint file."       \
+    }
 #define TN_GET_LIMIT_OPTIONS                                                                       \
     { "time-limit",                                                                                \
       't',                                                                                         \
@@ -57,13 +54,10 @@
       NULL,                                                                                        \
       false,                                                                                       \
       "Limit of one build, such as 90s or 30m (default: 2h)." },                                   \
-        { "memory-limit",                                                                          \
-          'm',                                                                                     \
-          TN_ARG_TEXT,                                                                             \
-          "SIZE",                                                                                  \
-          NULL,                                                                                    \
-          false,                                                                                   \
-          "Address space of one build, such as 8GiB." },
+    {                                                                                              \
+        "memory-limit", 'm', TN_ARG_TEXT, "SIZE", NULL, false,                                     \
+            "Address space of one build, such as 8GiB."                                            \
+    }
 
 /** Fills `get` from whatever options of these the command has. @return 0, or 2 with the mistake
  * printed */
