@@ -8,9 +8,10 @@
 static struct tn_logscan scanned(const char *text)
 {
     static struct tn_logscan scan;
+    size_t size = strlen(text);
 
     tn_logscan_init(&scan);
-    for (size_t i = 0; text[i]; i += 3) /* in small pieces, as a pipe may give them */
+    for (size_t i = 0; i < size; i += 3) /* in small pieces, as a pipe may give them */
         tn_logscan_feed(&scan, text + i, strnlen(text + i, 3));
     tn_logscan_end(&scan);
     return scan;
