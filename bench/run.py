@@ -200,6 +200,15 @@ def bench_waiting(folder, onnx_file):
         f"{woken[-1]*1e3:.0f} ms", "<= 50 ms", woken[-1] <= 0.05)
 
 
+def bench_store(folder):
+    """A store of a thousand engines: valid records beside plans of a few bytes."""
+    store = folder / "thousand"
+    subprocess.run([sys.executable, str(ROOT / "tests/scenario/fakes.py"), str(store), "1000"], check=True)
+    for what, argv in (("cache ls", ["ls"]), ("gc --dry-run", ["gc", "--dry-run"])):
+        ours, _, _ = pair([TENON, "cache", *argv, "--store", str(store)], ["/bin/true"], 15)
+        row(f"{what} of 1,000 engines", f"{ours*1e3:.0f} ms", "<= 100 ms", ours <= 0.1)
+
+
 def bench_size(folder):
     stripped = folder / "tenon.stripped"
     subprocess.run(["strip", "-o", str(stripped), TENON], check=True)
@@ -212,6 +221,7 @@ with tempfile.TemporaryDirectory(prefix="tenon-bench-", dir=os.environ.get("TMPD
     plan, onnx_file = tiny_plan(folder)
     bench_parse(plan)
     bench_size(folder)
+    bench_store(folder)
     bench_warm(folder, onnx_file)
     bench_inspect(folder, plan)
     bench_waiting(folder, onnx_file)

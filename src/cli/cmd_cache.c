@@ -1,14 +1,22 @@
 /* tenon cache: what is in the store. */
-#include "base/text.h"
+#include "cli/cache.h"
 #include "cli/commands.h"
-#include "store/object.h"
+#include "cli/get.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct tn_option options[] = {
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores, colon-separated (default: $TENON_STORE)." },
+    { "dry-run", 'n', TN_ARG_NONE, NULL, NULL, false,
+      "With gc: print what would go, and why each other stays; remove nothing." },
+    { "max-bytes", 0, TN_ARG_TEXT, "SIZE", NULL, false,
+      "With gc: the bound of the store, such as 8GiB (default: above)." },
+    { "older-than", 0, TN_ARG_TEXT, "TIME", NULL, false,
+      "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
+    { "prom", 0, TN_ARG_FILE, "FILE", NULL, false,
+      "With stats: write the figures to FILE in the node-exporter text format, all or nothing." },
+    TN_GET_WANTED_OPTIONS,
     { 0 },
 };
 
@@ -19,224 +27,72 @@ static const char *const examples[] = {
     "The record of one engine, by digest, unique prefix or name.",
     "tenon cache verify",
     "Hash every plan; what was changed is set aside, not deleted.",
+    "tenon cache pin 3f9a12",
+    "Keep an engine whatever collection needs.",
+    "tenon cache bless 3f9a12",
+    "Of the engines of its recipe, hand out this one.",
+    "tenon cache gc --dry-run",
+    "What collection would remove, and why the rest stays.",
+    "tenon cache explain model.onnx --precision fp16",
+    "Why the engines that are there are not the wanted one.",
+    "tenon cache stats --prom /var/lib/node_exporter/tenon.prom",
+    "Figures of the store for Prometheus.",
     NULL,
 };
 
-struct listing {
-    struct tn_entries all;
-    const struct tn_invocation *call;
-    size_t broken;
-    bool no_memory;
+/* What each verb takes. */
+static const struct verb {
+    const char *name;
+    int (*run)(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err);
+    bool needs_argument, takes_arguments;
+    const char *options; /* of its own, each with a blank behind it */
+} verbs[] = {
+    { "ls", tn_cache_ls, false, false, "" },
+    { "show", tn_cache_show, true, true, "" },
+    { "verify", tn_cache_verify, false, true, "" },
+    { "pin", tn_cache_pin, true, true, "" },
+    { "unpin", tn_cache_unpin, true, true, "" },
+    { "bless", tn_cache_bless, true, true, "" },
+    { "aside", tn_cache_aside, false, false, "" },
+    { "gc", tn_cache_gc, false, false, "dry-run max-bytes older-than " },
+    { "stats", tn_cache_stats, false, false, "prom " },
+    { "explain", tn_cache_explain, true, true, "precision shapes runtime gpu for " },
 };
 
-static bool keep(struct tn_entry *entry, void *user)
+static const struct verb *find_verb(const char *name)
 {
-    struct listing *listing = user;
-    struct tn_entry *grown = realloc(listing->all.item, (listing->all.count + 1) * sizeof(*grown));
+    size_t at = 0;
 
-    if (!grown) {
-        listing->no_memory = true;
-        return false;
-    }
-    listing->all.item = grown;
-    listing->all.item[listing->all.count++] = *entry;
-    *entry = (struct tn_entry) { 0 };
+    while (strcmp(verbs[at].name, name) != 0) /* main.c let only known ones through */
+        at++;
+    return &verbs[at];
+}
+
+static bool is_common(const struct tn_option *option)
+{
+    for (size_t i = 0; options[i].name; i++)
+        if (option == &options[i])
+            return strcmp(option->name, "store") == 0;
     return true;
 }
 
-static void note_broken(const char *path, const struct tn_error *why, void *user)
+/* @return 0, or 2 with the mistake printed */
+static int check_usage(const struct tn_invocation *call, const struct verb *verb)
 {
-    struct listing *listing = user;
+    if (verb->needs_argument && call->arg_count == 1)
+        return tn_cli_usage(
+            call, "%s needs an engine: digest, prefix of at least 6 digits, or name", verb->name);
+    if (!verb->takes_arguments && call->arg_count > 1)
+        return tn_cli_usage(call, "'%s' is one argument too many", call->args[1]);
+    for (size_t i = 0; i < call->given_count; i++) {
+        const struct tn_option *option = call->given[i].option;
+        char word[64];
 
-    listing->broken++;
-    if (!listing->call->quiet)
-        (void)fprintf(stderr, "tenon cache: %s: %s\n", path, why->text);
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    const struct tn_record *x = &((const struct tn_entry *)a)->record;
-    const struct tn_record *y = &((const struct tn_entry *)b)->record;
-
-    return (x->sequence < y->sequence) - (x->sequence > y->sequence);
-}
-
-/* `chosen`: of its recipe's engines the one that is handed out, by mark, level, newest. */
-static json_t *entry_json(const struct tn_store *store, const struct tn_entry *entry, bool chosen)
-{
-    const struct tn_record *record = &entry->record;
-    tn_nsec used = tn_object_last_used(store, &record->digest);
-    char hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
-    json_t *json = json_object();
-
-    tn_digest_hex(&record->digest, hex);
-    tn_json_set_str(json, "digest", hex);
-    tn_digest_hex(&record->key, hex);
-    tn_json_set_str(json, "key", hex);
-    tn_json_set_str(json, "path", entry->path);
-    tn_json_set_str(json, "name", record->name);
-    tn_json_set_str(json, "model", record->model_name);
-    tn_json_set_str(json, "precision", record->recipe.value[TN_RECIPE_PRECISION]);
-    tn_json_set_str(json, "flavor", record->recipe.value[TN_RECIPE_FLAVOR]);
-    tn_json_set_str(json, "version", record->recipe.value[TN_RECIPE_TRT_VERSION]);
-    tn_json_set_int(json, "size_bytes", record->plan_bytes);
-    tn_json_set_str(json, "level", tn_level_name(entry->level));
-    tn_json_set_tri(json, "pinned", entry->pinned);
-    tn_json_set_tri(json, "blessed", chosen);
-    tn_clock_rfc3339(used < 0 ? 0 : used, when);
-    tn_json_set_str(json, "last_used", used < 0 ? NULL : when);
-    return json;
-}
-
-static void print_row(const struct tn_entry *entry)
-{
-    tn_auto(tn_buf_done) struct tn_buf size = TN_BUF(64);
-    char hex[TN_DIGEST_HEX];
-
-    tn_digest_hex(&entry->record.digest, hex);
-    tn_text_add_bytes(&size, entry->record.plan_bytes);
-    (void)printf("%.12s  %10s  %-7s %s\n", hex, tn_buf_text(&size), tn_level_name(entry->level),
-                 entry->record.name);
-}
-
-/* Whether no other engine of the same recipe comes before entry number `at`. */
-static bool is_chosen(const struct tn_entries *all, size_t at)
-{
-    for (size_t i = 0; i < all->count; i++)
-        if (i != at && tn_digest_equal(&all->item[i].record.key, &all->item[at].record.key) &&
-            tn_entry_compare(&all->item[i], &all->item[at]) < 0)
-            return false;
-    return true;
-}
-
-static int list(const struct tn_invocation *call, const struct tn_store *store,
-                struct tn_error *err)
-{
-    struct listing listing = { .call = call };
-    int rc = tn_objects_each(store, keep, note_broken, &listing, err);
-
-    if (rc == TN_OK && listing.no_memory)
-        rc = tn_fail(err, TN_E_NOMEM, "list the store");
-    if (listing.all.count > 1)
-        qsort(listing.all.item, listing.all.count, sizeof(*listing.all.item), newest_first);
-    for (size_t i = 0; rc == TN_OK && i < listing.all.count; i++) {
-        tn_auto(tn_json_done) json_t *json =
-            call->json ? entry_json(store, &listing.all.item[i], is_chosen(&listing.all, i)) : NULL;
-
-        if (call->json)
-            rc = tn_json_line(stdout, json, err);
-        else
-            print_row(&listing.all.item[i]);
+        (void)snprintf(word, sizeof(word), "%s ", option->name);
+        if (!is_common(option) && !strstr(verb->options, word))
+            return tn_cli_usage(call, "%s takes no --%s", verb->name, option->name);
     }
-    if (listing.all.count == 0 && !call->json && !call->quiet)
-        (void)fprintf(stderr, "no engines in '%s'%s\n", tn_store_root(store, 0),
-                      tn_store_present(store, 0) ? "" : ", which does not exist");
-    tn_entries_done(&listing.all);
-    return rc;
-}
-
-static int show(const struct tn_invocation *call, const struct tn_store *store,
-                struct tn_error *err)
-{
-    for (size_t i = 1; i < call->arg_count; i++) {
-        tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
-        tn_auto(tn_entries_done) struct tn_entries same = { 0 };
-        tn_auto(tn_json_done) json_t *json = NULL;
-        int rc = tn_objects_by_name(store, call->args[i], &entry, err);
-
-        if (rc == TN_OK)
-            rc = tn_objects_find(store, &entry.record.key, NULL, NULL, &same, err);
-        if (rc < 0)
-            return rc;
-        json = entry_json(store, &entry,
-                          same.count == 0 ||
-                              tn_digest_equal(&same.item[0].record.digest, &entry.record.digest));
-        tn_json_set(json, "record", tn_record_to_json(&entry.record));
-        if (call->json)
-            rc = tn_json_line(stdout, json, err);
-        else if (json_dumpf(json, stdout,
-                            JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(9)) == 0)
-            (void)putchar('\n');
-        if (rc < 0)
-            return rc;
-    }
-    return TN_OK;
-}
-
-struct check {
-    const struct tn_invocation *call;
-    const struct tn_store *store;
-    size_t whole, broken;
-    struct tn_digest last; /* one object may have several records, which come one after another */
-};
-
-static void print_check(const struct check *check, const char *path, const struct tn_error *why)
-{
-    tn_auto(tn_json_done) json_t *json = NULL;
-
-    if (!check->call->json) {
-        (void)printf("%s  %s%s%s\n", why ? "BROKEN" : "ok    ", path, why ? ": " : "",
-                     why ? why->text : "");
-        return;
-    }
-    json = json_object();
-    tn_json_set_str(json, "path", path);
-    tn_json_set(json, "whole", json_boolean(!why));
-    tn_json_set_str(json, "reason", why ? why->text : NULL);
-    (void)tn_json_line(stdout, json, NULL);
-}
-
-static bool verify_one(struct tn_entry *entry, void *user)
-{
-    struct check *check = user;
-    struct tn_error why = { 0 };
-    int rc;
-
-    if (tn_digest_equal(&check->last, &entry->record.digest))
-        return true;
-    check->last = entry->record.digest;
-    rc = tn_object_verify(check->store, entry, true, &why);
-
-    print_check(check, entry->path, rc < 0 ? &why : NULL);
-    if (rc == TN_OK) {
-        check->whole++;
-        return true;
-    }
-    check->broken++;
-    if (rc == TN_E_CORRUPT && tn_object_set_aside(check->store, entry, why.text, NULL) == TN_OK &&
-        !check->call->quiet)
-        (void)fprintf(stderr, "tenon cache: set aside, not deleted: it lies in '%s/aside'\n",
-                      tn_store_root(check->store, 0));
-    return true;
-}
-
-static void broken_record(const char *path, const struct tn_error *why, void *user)
-{
-    struct check *check = user;
-
-    check->broken++;
-    print_check(check, path, why);
-}
-
-static int verify(const struct tn_invocation *call, const struct tn_store *store,
-                  size_t *ret_broken, struct tn_error *err)
-{
-    struct check check = { .call = call, .store = store };
-    int rc = TN_OK;
-
-    if (call->arg_count == 1)
-        rc = tn_objects_each(store, verify_one, broken_record, &check, err);
-    for (size_t i = 1; rc == TN_OK && i < call->arg_count; i++) {
-        tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
-
-        rc = tn_objects_by_name(store, call->args[i], &entry, err);
-        if (rc == TN_OK)
-            (void)verify_one(&entry, &check);
-    }
-    if (!call->json && !call->quiet)
-        (void)fprintf(stderr, "%zu whole, %zu broken\n", check.whole, check.broken);
-    *ret_broken = check.broken;
-    return rc;
+    return 0;
 }
 
 static void store_done(struct tn_store **store)
@@ -247,35 +103,45 @@ static void store_done(struct tn_store **store)
 static int run(const struct tn_invocation *call)
 {
     tn_auto(store_done) struct tn_store *store = NULL;
-    const char *verb = call->args[0];
+    const struct verb *verb = find_verb(call->args[0]);
     struct tn_error err = { 0 };
-    size_t broken = 0;
-    int rc;
+    int rc = check_usage(call, verb);
 
-    if (strcmp(verb, "show") == 0 && call->arg_count == 1)
-        return tn_cli_usage(call,
-                            "show needs an engine: digest, prefix of at least 6 digits, or name");
+    if (rc != 0)
+        return rc;
     rc = tn_store_look(tn_given(call, "store"), &store, &err);
-    if (rc == TN_OK && strcmp(verb, "ls") == 0)
-        rc = list(call, store, &err);
-    else if (rc == TN_OK && strcmp(verb, "show") == 0)
-        rc = show(call, store, &err);
-    else if (rc == TN_OK)
-        rc = verify(call, store, &broken, &err);
-    if (rc < 0)
-        return tn_cli_error(call, &err);
-    return broken ? 1 : 0;
+    if (rc == TN_OK)
+        rc = verb->run(call, store, &err);
+    return rc < 0 ? tn_cli_error(call, &err) : rc;
 }
 
 const struct tn_command tn_cmd_cache = {
     .name = "cache",
-    .args = "ls | show ENGINE… | verify [ENGINE…]",
+    .args = "VERB [ARGUMENT…]",
     .min_args = 1,
     .max_args = 1024,
-    .verbs = "ls|show|verify",
-    .summary = "List, show and verify the engines in the store.",
+    .verbs = "ls|show|verify|pin|unpin|bless|aside|gc|explain|stats",
+    .summary = "List, verify and mark the engines in the store.",
     .details =
-        "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file name.",
+        "ENGINE is a digest, a unique prefix of at least six hex digits, or an engine's file "
+        "name.\n\n"
+        "ls: the engines, newest first.\n\n"
+        "show ENGINE…: their records.\n\n"
+        "verify [ENGINE…]: hash plans; what was changed is set aside.\n\n"
+        "pin ENGINE…, unpin ENGINE…: collection never takes a pinned engine.\n\n"
+        "bless ENGINE…: of the engines of its recipe, this one is handed out; the others lose the "
+        "blessing.\n\n"
+        "aside: what was set aside and why, newest first.\n\n"
+        "gc: collect the first store down to its bound, oldest use first; never what is pinned, "
+        "worked on, built last or used within the last day. The bound is the smaller of 20 GiB and "
+        "20 % of the file system, of which 5 % always stay free; things set aside keep to a tenth "
+        "of it, logs to 100 MiB. The same happens after each build.\n\n"
+        "explain MODEL: for each rung, the engines of the same model, nearest first, and the "
+        "fields "
+        "of the key in which they differ from what is wanted. With the options of tenon get that "
+        "say what is wanted.\n\n"
+        "stats: the store in figures; with --prom as metrics for node-exporter's textfile "
+        "collector.",
     .options = options,
     .examples = examples,
     .exits =

@@ -2,8 +2,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/get.h"
 #include "cli/progress.h"
-#include "loader/loader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,19 +15,7 @@
 #include <unistd.h>
 
 static const struct tn_option options[] = {
-    { "precision", 'p', TN_ARG_TEXT, "LADDER", NULL, false,
-      "Precisions to try in this order, such as int8,fp16,fp32 (default: the spec's, else the "
-      "file's own)." },
-    { "shapes", 's', TN_ARG_TEXT, "SHAPES", NULL, false,
-      "Ranges of dynamic inputs: NAME=MIN[:OPT:MAX],… (a dynamic leading axis alone defaults to "
-      "1)." },
-    { "runtime", 'r', TN_ARG_TEXT, "RUNTIME", NULL, false,
-      "TensorRT to get engines for: rtx1.7.1.116, trt10.6.0.26, trt, … (default: the one that is "
-      "found)." },
-    { "gpu", 'g', TN_ARG_TEXT, "GPU", NULL, false,
-      "Index, UUID or name of the GPU (default: the first visible)." },
-    { "for", 'f', TN_ARG_DEVICE, "DEVICE", NULL, false,
-      "Get it for another device: a board (rtx4090+rtx1.7.1.116) or a fingerprint file." },
+    TN_GET_WANTED_OPTIONS,
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
@@ -44,10 +32,7 @@ static const struct tn_option options[] = {
       "Forget what failed before (refusals and back-off) and try those rungs again." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "Accept engines that carry code for the host." },
-    { "time-limit", 't', TN_ARG_TEXT, "TIME", NULL, false,
-      "Limit of one build, such as 90s or 30m (default: 2h)." },
-    { "memory-limit", 'm', TN_ARG_TEXT, "SIZE", NULL, false,
-      "Address space of one build, such as 8GiB." },
+    TN_GET_LIMIT_OPTIONS,
     { 0 },
 };
 
@@ -83,14 +68,14 @@ static bool show_event(const struct tn_get_event *event, void *user)
 
 /* ---- options ---- */
 
-static int read_options(const struct tn_invocation *call, struct tn_get_options *get)
+int tn_cli_get_read(const struct tn_invocation *call, const char *model, struct tn_get_options *get)
 {
     const char *level = tn_given(call, "level");
     const char *accept = tn_given(call, "accept");
     const char *time = tn_given(call, "time-limit");
     const char *memory = tn_given(call, "memory-limit");
 
-    *get = (struct tn_get_options) { .model = call->args[0],
+    *get = (struct tn_get_options) { .model = model,
                                      .precision = tn_given(call, "precision"),
                                      .shapes = tn_given(call, "shapes"),
                                      .runtime = tn_given(call, "runtime"),
@@ -250,6 +235,7 @@ static void print_json(const struct tn_get_result *result, const struct tn_error
     tn_json_set_str(json, "runtime", result->runtime);
     tn_json_set_str(json, "gpu", result->gpu);
     tn_json_set_str(json, "version", found ? record->recipe.value[TN_RECIPE_TRT_VERSION] : NULL);
+    tn_json_set_str(json, "log", result->log);
     tn_json_set(json, "seconds", json_real(result->seconds));
     for (size_t i = 0; i < result->warning_count; i++)
         tn_json_append_str(warnings, result->warning[i]);
@@ -309,6 +295,8 @@ static void print_summary(const struct tn_invocation *call, const struct tn_get_
                       result->seconds * 1e3, result->build_seconds);
     else
         (void)fprintf(stderr, "  source   %s, in %.1f s\n", result->source, result->seconds);
+    if (result->log[0] && (call->verbose || call->command == &tn_cmd_build))
+        (void)fprintf(stderr, "  log      %s\n", result->log);
     if (call->verbose) {
         tn_auto(tn_buf_done) struct tn_buf recipe = TN_BUF(65536);
 
@@ -330,8 +318,8 @@ static int report(const struct tn_invocation *call, const struct tn_get_result *
         (void)printf("%s\n", result->entry.path);
     (void)fflush(stdout);
     if (failure->code == TN_E_NOENGINE && result->rung_count > 0) {
-        (void)fprintf(stderr, "tenon get: no rung gave an engine of '%s' for %s\n", result->model,
-                      result->runtime);
+        (void)fprintf(stderr, "tenon %s: no rung gave an engine of '%s' for %s\n",
+                      call->command->name, result->model, result->runtime);
         print_rungs(result);
         return tn_error_exit_status(failure->code);
     }
@@ -344,24 +332,29 @@ static int report(const struct tn_invocation *call, const struct tn_get_result *
     return 0;
 }
 
-static int run(const struct tn_invocation *call)
+int tn_cli_get_run(const struct tn_invocation *call, struct tn_get_options *get)
 {
     struct watching watching = { .meter = tn_meter_start(call) };
-    struct tn_get_options get;
     struct tn_get_result result;
     struct tn_error err = { 0 };
-    int status = read_options(call, &get);
+    int status;
 
-    if (status != 0)
-        return status;
-    get.event = show_event;
-    get.user = &watching;
-    if (tn_get(&get, &result, &err) == TN_OK)
+    get->event = show_event;
+    get->user = &watching;
+    if (tn_get(get, &result, &err) == TN_OK)
         (void)hand_over(call, &result, &err);
     tn_meter_end(&watching.meter);
     status = report(call, &result, &err);
     tn_get_result_done(&result);
     return status;
+}
+
+static int run(const struct tn_invocation *call)
+{
+    struct tn_get_options get;
+    int status = tn_cli_get_read(call, call->args[0], &get);
+
+    return status != 0 ? status : tn_cli_get_run(call, &get);
 }
 
 const struct tn_command tn_cmd_get = {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plan/plan_json.h"
 #include "recipe/name.h"
+#include "store/collect.h"
 #include "store/derived.h"
 #include "store/lock.h"
 #include "toolchain/toolchain.h"
@@ -362,6 +363,8 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_lock *l
     }
     keep_log_path(job, rung, &log);
     request.log_path = log;
+    if (log)
+        (void)tn_text_copy(job->result->log, sizeof(job->result->log), log);
     request.output_path = put.plan_path;
     if (job->target.here && job->target.has_gpu && job->target.gpu_here) {
         request.device_index = 0; /* the only one that the child is shown */
@@ -458,9 +461,12 @@ int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret
         if (turn < 0)
             return turn;
         *ret_source = "waited";
-        if (settled_by_another(job, rung, ret_entry, &rc, err))
+        if (!job->options->force && settled_by_another(job, rung, ret_entry, &rc, err))
             return rc;
     } while (turn != 0);
     *ret_source = "built";
-    return build_now(job, rung, &lock, ret_entry, err);
+    rc = build_now(job, rung, &lock, ret_entry, err);
+    (void)tn_collect(job->store,
+                     NULL); /* a store that stays too large costs space, not the engine */
+    return rc;
 }

@@ -157,6 +157,8 @@ int tn_rung_find(struct tn_job *job, struct tn_rung *rung, bool last_resort,
     if (strcmp(rung->report->result, "failed") == 0)
         return 0; /* this very recipe gave an engine that will not load: others of it will not
                      either */
+    if (job->options->exact)
+        return 0;
     rc = tn_objects_each(job->store, consider, NULL, &search, err);
     if (rc < 0) {
         if (search.found)

@@ -240,7 +240,7 @@ static int merge_shapes(struct tn_job *job, struct tn_error *err)
     return rc;
 }
 
-static int decide_ladder(struct tn_job *job, struct tn_ladder *ret_ladder, struct tn_error *err)
+int tn_job_ladder(struct tn_job *job, struct tn_ladder *ret_ladder, struct tn_error *err)
 {
     const struct tn_model *model;
     int rc;
@@ -326,7 +326,7 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
     (void)tn_text_copy(job->result->derived_by, sizeof(job->result->derived_by), rung.derived_by);
     if (job->options->retry)
         tn_rung_forget(job, &rung);
-    rc = tn_rung_find(job, &rung, false, entry, err);
+    rc = job->options->force ? 0 : tn_rung_find(job, &rung, false, entry, err);
     if (rc > 0)
         return prove(job, &rung, "store", err);
     if (rc != 0 || strcmp(report->result, "failed") == 0)
@@ -360,10 +360,8 @@ static int no_engine(const struct tn_job *job, struct tn_error *err)
 static int get_from_file(struct tn_job *job, struct tn_error *err)
 {
     struct tn_ladder ladder = { .count = 0 };
-    int rc = decide_ladder(job, &ladder, err);
+    int rc = tn_job_ladder(job, &ladder, err);
 
-    if (rc == TN_OK)
-        rc = merge_shapes(job, err);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < ladder.count; i++) {
@@ -399,12 +397,13 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
     return TN_OK;
 }
 
-static int work(struct tn_job *job, struct tn_error *err)
+int tn_job_begin(struct tn_job *job, struct tn_error *err)
 {
     const char *model = job->options->model;
     int rc = tn_store_open(job->options->store, &job->store, err);
 
-    if (rc == TN_OK && is_file(model))
+    job->from_file = is_file(model);
+    if (rc == TN_OK && job->from_file)
         rc = tn_spec_read_with(model, tn_facts_digest, job->store, &job->spec, err);
     if (rc < 0)
         return rc;
@@ -412,16 +411,25 @@ static int work(struct tn_job *job, struct tn_error *err)
     job->accept_may_load = job->options->accept_may_load || job->spec.policy.accept_may_load;
     job->build_forbidden = job->options->no_build || job->spec.policy.build_forbidden;
     rc = learn_machine(job, err);
-    if (rc < 0)
-        return rc;
-    rc = is_file(model) ? get_from_file(job, err) : get_named(job, err);
+    return rc == TN_OK && job->from_file ? merge_shapes(job, err) : rc;
+}
+
+static int work(struct tn_job *job, struct tn_error *err)
+{
+    int rc = tn_job_begin(job, err);
+
+    if (rc == TN_OK && !job->from_file && (job->options->exact || job->options->force))
+        rc = tn_fail(err, TN_E_USAGE, "'%s' is no model file: a build needs one",
+                     job->options->model);
+    if (rc == TN_OK)
+        rc = job->from_file ? get_from_file(job, err) : get_named(job, err);
     if (rc < 0)
         return rc;
     tn_object_used(job->store, &job->result->entry);
     return tn_job_settle_level(job, err);
 }
 
-static void job_done(struct tn_job *job)
+void tn_job_done(struct tn_job *job)
 {
     for (size_t i = 0; i < TN_LADDER_MAX; i++)
         if (job->model_read[i])
@@ -442,7 +450,7 @@ int tn_get(const struct tn_get_options *options, struct tn_get_result *ret_resul
 
     *ret_result = (struct tn_get_result) { 0 };
     rc = work(&job, err);
-    job_done(&job);
+    tn_job_done(&job);
     ret_result->seconds = (double)(tn_clock_monotonic() - start) / 1e9;
     if (rc == TN_OK && ret_result->build_seconds <= 0)
         ret_result->build_seconds =

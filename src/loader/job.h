@@ -24,7 +24,15 @@ struct tn_job {
     struct tn_shapes shapes; /* asked for: the command line's, then the spec's */
     bool accept_may_load;
     bool build_forbidden;
+    bool from_file; /* MODEL is a file, not a name */
 };
+
+/** Opens the stores, reads the spec, learns machine and target, merges the shapes. */
+int tn_job_begin(struct tn_job *job, struct tn_error *err);
+void tn_job_done(struct tn_job *job);
+
+/** The precisions to try: the command line's, else the spec's, else the file's own. */
+int tn_job_ladder(struct tn_job *job, struct tn_ladder *ret_ladder, struct tn_error *err);
 
 /** One rung, ready to be looked up and built. Borrowed parts belong to the job. */
 struct tn_rung {

@@ -39,6 +39,8 @@ struct tn_get_options {
     bool accept_may_load;
     bool no_build;
     bool retry; /* forget refusals and back-off of the rungs that this call comes to */
+    bool exact; /* only an engine of exactly this recipe is a hit; else it is built */
+    bool force; /* build also on a hit: another engine of the same recipe, with a newer number */
     bool allow_host_code;
     tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
     int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
@@ -73,6 +75,7 @@ struct tn_get_result {
     double build_seconds; /* of the build, when there was one; else of the build that made the
                              engine */
     char derived_by[160]; /* converter, "" = the file itself */
+    char log[1024];       /* everything that the last build of this call said; "" = no build */
     char warning[TN_GET_WARNINGS_MAX][320];
     size_t warning_count;
 };

@@ -12,23 +12,29 @@ static void free_text(char **text)
     free(*text);
 }
 
-/* "<hex>.json" of the pair (source, converter). */
-static int index_name(const struct tn_digest *source, const char *converter,
-                      char ret_name[TN_DIGEST_HEX + 8], struct tn_error *err)
+int tn_derived_id(const struct tn_digest *source, const char *converter, struct tn_digest *ret_id,
+                  struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(4096);
     char hex[TN_DIGEST_HEX];
-    struct tn_digest digest;
     int rc;
 
     tn_digest_hex(source, hex);
     tn_buf_addf(&text, "tenon-derived/1\n%s\n%s\n", hex, converter);
     rc = tn_buf_check(&text, "derived model", err);
-    if (rc == TN_OK)
-        rc = tn_digest_of(text.data, text.size, &digest, err);
+    return rc < 0 ? rc : tn_digest_of(text.data, text.size, ret_id, err);
+}
+
+static int index_name(const struct tn_digest *source, const char *converter,
+                      char ret_name[TN_DIGEST_HEX + 8], struct tn_error *err)
+{
+    char hex[TN_DIGEST_HEX];
+    struct tn_digest id;
+    int rc = tn_derived_id(source, converter, &id, err);
+
     if (rc < 0)
         return rc;
-    tn_digest_hex(&digest, hex);
+    tn_digest_hex(&id, hex);
     (void)snprintf(ret_name, TN_DIGEST_HEX + 8, "%s.json", hex);
     return TN_OK;
 }

@@ -14,6 +14,10 @@
 int tn_derived_find(const struct tn_store *store, const struct tn_digest *source,
                     const char *converter, char **ret_path, struct tn_error *err);
 
+/** The pair (source content, converter) as one digest: derived/<it>.json is its index entry. */
+int tn_derived_id(const struct tn_digest *source, const char *converter, struct tn_digest *ret_id,
+                  struct tn_error *err);
+
 /** Takes a finished file into derived/ (renamed, so on the same file system) and indexes it.
  * @param ret_path where it lies now; free it */
 int tn_derived_take(const struct tn_store *store, const struct tn_digest *source,

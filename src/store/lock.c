@@ -138,6 +138,14 @@ void tn_lock_say(struct tn_lock *lock, const char *doing)
     write_holder(lock->fd, doing);
 }
 
+bool tn_lock_held(const struct tn_store *store, const char *name)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "locks/%s", name);
+    tn_auto(tn_fd_done) int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 void tn_lock_done(struct tn_lock *lock)
 {
     if (lock->fd >= 0)

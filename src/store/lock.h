@@ -36,6 +36,9 @@ int tn_lock_take(const struct tn_store *store, const char *name, tn_wait_fn wait
 /** Says in the lock's file what its holder is doing; more than five times a second is dropped. */
 void tn_lock_say(struct tn_lock *lock, const char *doing);
 
+/** Whether a process holds the lock now; makes nothing. */
+bool tn_lock_held(const struct tn_store *store, const char *name);
+
 void tn_lock_done(struct tn_lock *lock);
 
 #endif

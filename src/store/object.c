@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "store/host.h"
 #include "store/lock.h"
+#include "store/mark.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,28 +62,25 @@ static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
 
 static void read_marks(const struct tn_store *store, struct tn_entry *entry)
 {
-    char hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *path = NULL;
-    tn_auto(tn_json_done) json_t *marks = NULL;
+    struct tn_mark mark = tn_mark_read(store, entry->store, &entry->record.digest);
 
-    tn_digest_hex(&entry->record.digest, hex);
-    path = tn_store_path(store, entry->store, "marks/%s.json", hex);
-    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &marks, NULL) != TN_OK)
-        return;
-    entry->blessed = tn_json_bool(marks, "blessed", false);
-    entry->pinned = tn_json_bool(marks, "pinned", false);
+    entry->blessed = mark.blessed;
+    entry->pinned = mark.pinned;
+    entry->mark_sequence = mark.sequence;
 }
 
-static void read_level(const struct tn_store *store, struct tn_entry *entry)
+static void read_note(const struct tn_store *store, struct tn_entry *entry)
 {
     char name[96];
     tn_auto(tn_json_done) json_t *note = NULL;
     const char *level;
 
     entry->level = TN_LEVEL_HEADER;
+    entry->last_used = TN_UNKNOWN;
     plan_note_name(&entry->record.digest, name);
     if (tn_host_read(store, name, &note, NULL) != TN_OK)
         return;
+    entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
     level = tn_json_str(note, "level", "header");
     if (strcmp(level, "loaded") == 0)
         entry->level = TN_LEVEL_LOADED;
@@ -135,7 +133,7 @@ static int read_record(const struct tn_store *store, size_t at, const struct tn_
         return rc;
     }
     read_marks(store, &entry);
-    read_level(store, &entry);
+    read_note(store, &entry);
     *ret_entry = entry;
     return TN_OK;
 }
@@ -186,6 +184,8 @@ int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b)
 {
     if (a->blessed != b->blessed)
         return a->blessed ? -1 : 1;
+    if (a->blessed && a->mark_sequence != b->mark_sequence)
+        return a->mark_sequence > b->mark_sequence ? -1 : 1;
     if (a->level != b->level)
         return a->level > b->level ? -1 : 1;
     if (a->store != b->store)
@@ -854,6 +854,9 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
         }
     if (add)
         tn_json_append_str(digests, plan_hex);
+    if (json_array_size(digests) == 0) /* the last engine of its key is gone */
+        return unlink(path) == 0 || errno == ENOENT ? TN_OK
+                                                    : tn_fail_os(err, TN_E_IO, "remove '%s'", path);
     text = tn_json_text(index);
     if (!text)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
@@ -1084,4 +1087,127 @@ int tn_put_set_aside(struct tn_put *put, const struct tn_digest *key, const char
     if (rc < 0)
         (void)tn_dir_remove(to, NULL);
     return rc;
+}
+
+/* ---- removing ---- */
+
+int tn_object_gone_path(const struct tn_store *store, const char *label, char **ret_path,
+                        struct tn_error *err)
+{
+    char name[64];
+    tn_auto(tn_path_free) char *tmp = NULL;
+    int rc = tn_store_folder(store, "tmp", &tmp, err);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "gone-%.16s-%llx", label,
+                   (unsigned long long)tn_clock_monotonic());
+    *ret_path = tn_path_join(tmp, name);
+    return *ret_path ? TN_OK : tn_fail(err, TN_E_NOMEM, "remove '%s'", label);
+}
+
+/* engines/<name> goes only where it still points to this engine. */
+static void unlink_name(const struct tn_store *store, const char *name,
+                        const struct tn_digest *digest)
+{
+    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "engines/%s", name);
+    char below[96], target[256];
+    ssize_t length = path ? readlink(path, target, sizeof(target) - 1) : -1;
+
+    if (length < 0 || strchr(name, '/'))
+        return;
+    target[length] = '\0';
+    object_folder(digest, below);
+    if (strstr(target, below))
+        (void)unlink(path);
+}
+
+/* What the records in a removed object's folder were known by. */
+static int forget_records(const struct tn_store *store, const char *gone,
+                          const struct tn_digest *digest, struct tn_error *err)
+{
+    tn_auto(close_dir) DIR *dir = opendir(gone);
+    const struct dirent *entry;
+    int rc = TN_OK;
+
+    while (dir && rc == TN_OK && (entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_json_done) json_t *record = NULL;
+        struct tn_digest key;
+
+        if (!tn_text_starts(entry->d_name, "record") || !tn_text_ends(entry->d_name, ".json"))
+            continue;
+        path = tn_path_join(gone, entry->d_name);
+        if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &record, NULL) != TN_OK)
+            continue;
+        unlink_name(store, tn_json_str(record, "name", ""), digest);
+        if (tn_digest_parse(tn_json_str(record, "key", ""), &key, NULL) == TN_OK)
+            rc = update_index(store, &key, digest, false, err);
+    }
+    return rc;
+}
+
+/* What a killed removal did not come to. Bytes that were put in again since are not forgotten. */
+static void forget_gone(const struct tn_store *store, const char *gone)
+{
+    tn_auto(tn_path_free) char *path = tn_path_join(gone, "record.json");
+    tn_auto(tn_path_free) char *object = NULL;
+    tn_auto(tn_json_done) json_t *record = NULL;
+    struct tn_digest digest;
+    char below[96];
+
+    if (!path || tn_json_read(path, TN_RECORD_BYTES_MAX, &record, NULL) != TN_OK ||
+        tn_digest_parse(tn_json_str(record, "digest", ""), &digest, NULL) != TN_OK)
+        return;
+    object_folder(&digest, below);
+    object = tn_store_path(store, 0, "%s", below);
+    if (object && access(object, F_OK) < 0)
+        (void)forget_records(store, gone, &digest, NULL);
+}
+
+void tn_object_sweep_gone(const struct tn_store *store)
+{
+    tn_auto(tn_path_free) char *tmp = tn_store_path(store, 0, "tmp");
+    tn_auto(close_dir) DIR *dir = tmp ? opendir(tmp) : NULL;
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        tn_auto(tn_path_free) char *path = NULL;
+
+        if (!tn_text_starts(entry->d_name, "gone-"))
+            continue;
+        path = tn_path_join(tmp, entry->d_name);
+        if (!path)
+            return;
+        forget_gone(store, path);
+        (void)tn_dir_remove(path, NULL);
+    }
+}
+
+int tn_object_remove(const struct tn_store *store, const struct tn_digest *digest,
+                     struct tn_error *err)
+{
+    char below[96], hex[TN_DIGEST_HEX], note[96];
+    tn_auto(tn_path_free) char *from = NULL;
+    tn_auto(tn_path_free) char *gone = NULL;
+    tn_auto(tn_path_free) char *note_path = NULL;
+    int rc;
+
+    object_folder(digest, below);
+    tn_digest_hex(digest, hex);
+    plan_note_name(digest, note);
+    rc = tn_object_gone_path(store, hex, &gone, err);
+    if (rc < 0)
+        return rc;
+    from = tn_store_path(store, 0, "%s", below);
+    note_path = tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), note);
+    if (!from || !note_path)
+        return tn_fail(err, TN_E_NOMEM, "remove engine %.12s", hex);
+    if (rename(from, gone) < 0)
+        return errno == ENOENT ? TN_OK : tn_fail_os(err, TN_E_IO, "remove engine %.12s", hex);
+    rc = forget_records(store, gone, digest, err);
+    if (rc < 0)
+        return rc;
+    (void)unlink(note_path);
+    return tn_dir_remove(gone, err);
 }

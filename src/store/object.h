@@ -19,7 +19,9 @@ struct tn_entry {
     struct tn_record record;
     bool blessed; /* by an operator's mark */
     bool pinned;
-    enum tn_level level; /* as this host knows it; at least header */
+    int64_t mark_sequence; /* of the mark; of two blessed ones the higher was said last */
+    enum tn_level level;   /* as this host knows it; at least header */
+    tn_nsec last_used;     /* wall time that this host knows of, or TN_UNKNOWN */
 };
 void tn_entry_done(struct tn_entry *entry);
 
@@ -124,5 +126,20 @@ void tn_put_done(struct tn_put *put);
  */
 int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
                         const char *reason, struct tn_error *err);
+
+/**
+ * Removes an engine of the first store for good: by one rename out of objects/, then the index, its
+ * links by name and this host's note forget it. Marks stay.
+ * @return 0 (also when it is not there), TN_E_ACCESS, TN_E_IO
+ */
+int tn_object_remove(const struct tn_store *store, const struct tn_digest *digest,
+                     struct tn_error *err);
+
+/** A new name in tmp/ for something that is to be removed (free it). */
+int tn_object_gone_path(const struct tn_store *store, const char *label, char **ret_path,
+                        struct tn_error *err);
+
+/** Removes what a killed removal left in tmp/; only for the one process that collects. */
+void tn_object_sweep_gone(const struct tn_store *store);
 
 #endif

@@ -13,7 +13,8 @@ from conftest import ROOT, TENON, model, needs_rtx, run
 NAME = "yolov5s_1x3x640x640_trt8.4.1.5_t4_fp16.engine"
 DOCUMENTS = {"docs/cli.md": "markdown", "docs/errors.md": "errors", "docs/model-yaml.md": "model-yaml",
              "docs/toolchains.md": "toolchains"}
-COMMANDS = re.findall(r"^TN_COMMAND\((\w+)\)", (ROOT / "src/cli/commands.def").read_text(), re.M)
+COMMANDS = [name.replace("_", "-")
+            for name in re.findall(r"^TN_COMMAND\((\w+)\)", (ROOT / "src/cli/commands.def").read_text(), re.M)]
 
 
 def printed(*args, **kwargs):
@@ -63,7 +64,7 @@ def test_help__of_a_command_says_what_each_option_means(command):
 def test_help__examples_use_options_that_exist(command):
     text = printed(command, "--help").split("\nExamples:\n")[1].split("\nExit status:")[0]
     for line in re.findall(r"^  (?! )(.*)$", text, re.M):
-        used = re.search(r"tenon (\w+)((?:\s+[^|)]+)*)", line)
+        used = re.search(r"tenon ([\w-]+)((?:\s+[^|)]+)*)", line)
         assert used and used.group(1) in COMMANDS, line
         for option in re.findall(r"(?<=\s)--[\w-]+", used.group(2)):
             assert option in options_of(used.group(1)), f"{line}: {option}"
@@ -113,7 +114,7 @@ def test_usage__every_option_that_needs_a_value_says_so(command):
         done = run(command, name)
         assert done.returncode == 2 and f"option '{name}' needs a value" in done.stderr, done.stderr
         tried += 1
-    assert tried >= 1
+    assert tried >= 1 or command == "explain-log", "the one command without options of its own"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -212,7 +213,8 @@ def test_completion__of_choices_boards_verbs_and_files(completion, tmp_path):
     assert completion("check", "x.engine", "--device", "orin-na") == {"orin-nano"}
     assert completion("check", "x.engine", "-d", "", cwd=tmp_path) == boards
     assert completion("get", "x.onnx", "--for", "rtx4") == {"rtx4090"}
-    assert completion("cache", "") == {"ls", "show", "verify"}
+    assert completion("cache", "") == set(re.search(r"one of (\S+)", run("cache", "frob").stderr).group(1).split("|"))
+    assert completion("cache", "sho") == {"show"}
     (tmp_path / "a model.onnx").write_text("")
     (tmp_path / "folder").mkdir()
     assert completion("get", "a", cwd=tmp_path) == {"a model.onnx"}

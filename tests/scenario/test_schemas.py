@@ -12,7 +12,7 @@ from conftest import ROOT, model, needs_rtx, run
 
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
-COMMANDS = ["cache", "check", "device", "get", "inspect", "name"]
+COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "name"]
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
@@ -320,6 +320,8 @@ def test_cache__verify_names_what_is_broken(store, tmp_path):
     plan.write_bytes(data)
     row, = told("cache", "verify", status=1)
     assert row["whole"] is False and row["reason"]
+    set_aside, = told("cache", "aside")
+    assert "changed" in set_aside["reason"]
 
 
 @needs_rtx
@@ -339,3 +341,31 @@ def test_name__of_a_classic_engine():
     named, = told("name", "yolov5s_1x3x640x640_trt8.4.1.5_t4_fp16.engine")
     assert (named["model"], named["shapes"], named["runtime"], named["arch"], named["precision"]) == (
         "yolov5s", "1x3x640x640", "trt8.4.1.5", "t4", "fp16")
+
+
+def test_explain_log__a_line_that_tells_and_none(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("[TRT] ERROR: OutOfMemory\n")
+    found, = told("explain-log", log)
+    assert found["class"] == "no-memory" and found["lasting"] is False
+    log.write_text("all is well\n")
+    nothing, = told("explain-log", log, status=1)
+    assert set(nothing.values()) == {None}
+
+
+@needs_rtx
+def test_cache__marks(store):
+    digest = told("get", model("light_squeezenet"), "--runtime", RUNTIME)[0]["digest"]
+    for verb in ("pin", "bless", "unpin"):
+        assert told("cache", verb, digest)[0]["digest"] == digest
+    items = told("cache", "gc", "--dry-run", "--max-bytes", "0")
+    assert [item["kind"] for item in items[:-1]] == ["engine", "log"] and items[-1]["dry_run"] is True
+    assert told("cache", "stats")[0]["engines"] == 1
+    none, wanted = told("cache", "explain", model("light_squeezenet"), "--runtime", RUNTIME, "--precision", "int8,fp32")
+    assert none["wanted"] is None and wanted["engines"][0]["first"] is None
+
+
+@needs_rtx
+def test_build__a_hit_and_a_forced_build(store):
+    assert [told("build", model("light_squeezenet"), "--runtime", RUNTIME, *force)[0]["source"]
+            for force in ([], [], ["--force"])] == ["built", "store", "built"]

@@ -1,0 +1,145 @@
+#include "store/mark.h"
+
+#include "base/json.h"
+#include "store/lock.h"
+#include "store/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+static json_t *read_json(const struct tn_store *store, size_t at, const struct tn_digest *digest)
+{
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    json_t *json = NULL;
+
+    tn_digest_hex(digest, hex);
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    if (tn_store_read_json(store, at, "marks", name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK)
+        return NULL;
+    return json;
+}
+
+static struct tn_mark from_json(const json_t *json)
+{
+    return (struct tn_mark) { .pinned = tn_json_bool(json, "pinned", false),
+                              .blessed = tn_json_bool(json, "blessed", false),
+                              .sequence = tn_json_int(json, "sequence", 0) };
+}
+
+struct tn_mark tn_mark_read(const struct tn_store *store, size_t at, const struct tn_digest *digest)
+{
+    tn_auto(tn_json_done) json_t *json = read_json(store, at, digest);
+
+    return json ? from_json(json) : (struct tn_mark) { 0 };
+}
+
+/* Whether a mark says nothing any more, also nothing that only a later version knows. */
+static bool is_empty(const json_t *json)
+{
+    static const char *const known[] = { "pinned", "blessed", "sequence" };
+    struct tn_mark mark = from_json(json);
+    size_t count = 0;
+
+    for (size_t i = 0; i < TN_COUNT(known); i++)
+        count += json_object_get(json, known[i]) != NULL;
+    return !mark.pinned && !mark.blessed && json_object_size(json) == count;
+}
+
+static int write_json(const struct tn_store *store, const struct tn_digest *digest,
+                      const json_t *json, struct tn_error *err)
+{
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(free_text) char *text = tn_json_text(json);
+    int rc;
+
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "mark of the engine");
+    tn_digest_hex(digest, hex);
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    rc = tn_store_folder(store, "marks", &folder, err);
+    if (rc < 0)
+        return rc;
+    if (!is_empty(json))
+        return tn_file_replace(folder, name, text, strlen(text), 0644, err);
+    path = tn_path_join(folder, name);
+    if (!path)
+        return tn_fail(err, TN_E_NOMEM, "mark of the engine");
+    if (unlink(path) < 0 && errno != ENOENT)
+        return tn_fail_os(err, TN_E_IO, "remove '%s'", path);
+    return tn_dir_sync(folder, err);
+}
+
+static int change(const struct tn_store *store, const struct tn_digest *digest, const char *member,
+                  bool value, int64_t sequence, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = read_json(store, 0, digest);
+    struct tn_mark mark;
+
+    if (!json)
+        json = json_object();
+    mark = from_json(json);
+    tn_json_set(json, member, json_boolean(value));
+    tn_json_set_int(json, "sequence", sequence > mark.sequence ? sequence : mark.sequence + 1);
+    return write_json(store, digest, json, err);
+}
+
+static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    (void)holder;
+    (void)user;
+    return waited < 10 * TN_NSEC_PER_S;
+}
+
+static int take_lock(const struct tn_store *store, const struct tn_entry *entry,
+                     struct tn_lock *ret_lock, struct tn_error *err)
+{
+    if (entry->store != 0)
+        return tn_fail(err, TN_E_ACCESS, "'%s' lies in a store that is only read", entry->path);
+    return tn_lock_take(store, "marks", wait_briefly, NULL, ret_lock, NULL, err);
+}
+
+int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool pinned,
+                struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    int rc = take_lock(store, entry, &lock, err);
+
+    return rc < 0 ? rc : change(store, &entry->record.digest, "pinned", pinned, 0, err);
+}
+
+int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    tn_auto(tn_entries_done) struct tn_entries same = { 0 };
+    int64_t highest = 0;
+    int rc = take_lock(store, entry, &lock, err);
+
+    if (rc == TN_OK)
+        rc = tn_objects_find(store, &entry->record.key, NULL, NULL, &same, err);
+    for (size_t i = 0; rc == TN_OK && i < same.count; i++) {
+        struct tn_mark mark = tn_mark_read(store, 0, &same.item[i].record.digest);
+
+        highest = mark.sequence > highest ? mark.sequence : highest;
+    }
+    /* the new word first: from here on it is the last one, whatever happens to the others */
+    if (rc == TN_OK)
+        rc = change(store, &entry->record.digest, "blessed", true, highest + 1, err);
+    for (size_t i = 0; rc == TN_OK && i < same.count; i++) {
+        const struct tn_digest *other = &same.item[i].record.digest;
+
+        if (!tn_digest_equal(other, &entry->record.digest) && same.item[i].store == 0 &&
+            tn_mark_read(store, 0, other).blessed)
+            rc = change(store, other, "blessed", false, 0, err);
+    }
+    return rc;
+}

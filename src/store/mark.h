@@ -1,0 +1,35 @@
+/*
+ * marks/<digest>.json: an operator's will about an engine. Pinned: collection never takes it.
+ * Blessed: of the engines of its recipe it is handed out first. Never rebuilt, never guessed;
+ * members that this version does not know are kept.
+ *
+ * A mark carries a sequence number. Where two engines of a recipe are blessed (a kill between two
+ * writes), the higher number is the operator's last word.
+ */
+#ifndef TN_STORE_MARK_H
+#define TN_STORE_MARK_H
+
+#include "store/store.h"
+
+struct tn_entry;
+
+struct tn_mark {
+    bool pinned;
+    bool blessed;
+    int64_t sequence; /* of the last change; 0 = there is no mark */
+};
+
+/** The mark of an engine in store `at`; zeroed when there is none or it cannot be read. */
+struct tn_mark tn_mark_read(const struct tn_store *store, size_t at,
+                            const struct tn_digest *digest);
+
+/** Pins or unpins an engine of the first store. @return 0, TN_E_ACCESS (another store), TN_E_IO, …
+ */
+int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool pinned,
+                struct tn_error *err);
+
+/** Blesses an engine of the first store; other engines of its recipe lose the blessing.
+ * @return as tn_mark_pin() */
+int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, struct tn_error *err);
+
+#endif
