@@ -16,15 +16,10 @@ void tn_free(void *memory)
     free(memory);
 }
 
-static void io_done(struct tn_plan_io *io)
-{
-    tn_plan_io_done(io);
-}
-
 int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *err)
 {
     tn_auto(tn_fd_done) int fd = -1;
-    tn_auto(io_done) struct tn_plan_io io = { 0 };
+    tn_auto(tn_plan_io_done) struct tn_plan_io io = { 0 };
     tn_auto(tn_json_done) json_t *json = NULL;
     struct tn_plan plan;
     struct stat st;

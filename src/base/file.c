@@ -15,7 +15,7 @@ void tn_fd_done(int *fd)
     *fd = -1;
 }
 
-void tn_path_free(char **path)
+void tn_str_free(char **path)
 {
     free(*path);
     *path = NULL;
@@ -109,8 +109,7 @@ int tn_dir_sync(const char *path, struct tn_error *err)
     return TN_OK;
 }
 
-/* Removes the file that the armed guard names. */
-static void unlink_done(const char **path)
+void tn_unlink_done(const char **path)
 {
     if (*path)
         (void)unlink(*path);
@@ -119,9 +118,9 @@ static void unlink_done(const char **path)
 int tn_file_replace(const char *folder, const char *name, const void *data, size_t size,
                     mode_t mode, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *final = tn_path_join(folder, name);
-    tn_auto(tn_path_free) char *temporary = tn_path_join(folder, ".tmp-XXXXXX");
-    tn_auto(unlink_done) const char *undo = NULL;
+    tn_auto(tn_str_free) char *final = tn_path_join(folder, name);
+    tn_auto(tn_str_free) char *temporary = tn_path_join(folder, ".tmp-XXXXXX");
+    tn_auto(tn_unlink_done) const char *undo = NULL;
     tn_auto(tn_fd_done) int fd = -1;
     int rc;
 
@@ -146,7 +145,7 @@ int tn_file_replace(const char *folder, const char *name, const void *data, size
 
 int tn_dir_make(const char *path, mode_t mode, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *prefix = strdup(path);
+    tn_auto(tn_str_free) char *prefix = strdup(path);
     struct stat st;
 
     if (!prefix)
@@ -174,7 +173,7 @@ int tn_dir_make(const char *path, mode_t mode, struct tn_error *err)
 
 static int remove_at(int parent, const char *name, struct tn_error *err);
 
-static void close_dir(DIR **dir)
+void tn_dir_done(DIR **dir)
 {
     if (*dir)
         (void)closedir(*dir);
@@ -183,7 +182,7 @@ static void close_dir(DIR **dir)
 static int remove_children(int parent, const char *name, struct tn_error *err)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    tn_auto(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    tn_auto(tn_dir_done) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
     if (!dir) {

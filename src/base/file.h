@@ -9,14 +9,17 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Cleanups for tn_auto(). tn_fd_done: int, closes unless negative. tn_path_free: char *, frees. */
-void tn_fd_done(int *fd);
-void tn_path_free(char **path);
+/* Cleanups for tn_auto(); each accepts what was never set. */
+void tn_fd_done(int *fd);               /* closes unless negative */
+void tn_str_free(char **text);          /* frees */
+void tn_dir_done(DIR **dir);            /* closedir() */
+void tn_unlink_done(const char **path); /* an armed guard: removes the file that it names */
 
 /**
  * Opens a regular file for reading; never blocks on a FIFO, refuses folders and devices.

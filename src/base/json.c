@@ -119,14 +119,9 @@ char *tn_json_text(const json_t *json)
                       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 }
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 int tn_json_line(FILE *out, const json_t *json, struct tn_error *err)
 {
-    tn_auto(free_text) char *text = tn_json_text(json);
+    tn_auto(tn_str_free) char *text = tn_json_text(json);
 
     if (!text)
         return tn_fail(err, TN_E_NOMEM, "print JSON");

@@ -8,7 +8,7 @@
 static int print_json(const struct tn_store *store, const struct tn_aside *aside,
                       struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "aside/%s", aside->folder);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, 0, "aside/%s", aside->folder);
     tn_auto(tn_json_done) json_t *json = json_object();
 
     tn_json_set_str(json, "path", path);

@@ -254,7 +254,7 @@ static void add_text(struct tn_buf *text, const struct stats *stats)
 static int write_prom(const char *path, const struct stats *stats, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(64 << 20);
-    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
     const char *base = tn_path_base(path);
     int rc;
 

@@ -95,14 +95,9 @@ static int check_usage(const struct tn_invocation *call, const struct verb *verb
     return 0;
 }
 
-static void store_done(struct tn_store **store)
-{
-    tn_store_close(*store);
-}
-
 static int run(const struct tn_invocation *call)
 {
-    tn_auto(store_done) struct tn_store *store = NULL;
+    tn_auto(tn_store_done) struct tn_store *store = NULL;
     const struct verb *verb = find_verb(call->args[0]);
     struct tn_error err = { 0 };
     int rc = check_usage(call, verb);

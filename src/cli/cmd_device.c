@@ -270,8 +270,8 @@ static int require(const struct tn_invocation *call, const struct tn_device *dev
 static int write_output(const char *path, const struct tn_device *device, struct tn_error *err)
 {
     tn_auto(tn_json_done) json_t *json = tn_device_to_json(device);
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *text = tn_json_text(json);
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *text = tn_json_text(json);
     tn_auto(tn_buf_done) struct tn_buf line = TN_BUF(1 << 20);
     const char *name = tn_path_base(path);
     int rc;

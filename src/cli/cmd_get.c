@@ -117,18 +117,12 @@ static int copy_bytes(int from, int to, struct tn_error *err)
     return TN_OK;
 }
 
-static void unlink_done(const char **path)
-{
-    if (*path)
-        (void)unlink(*path);
-}
-
 /* The copy appears whole under its name or not at all. */
 static int copy_to(const char *plan, const char *output, struct tn_error *err)
 {
     tn_auto(tn_fd_done) int from = -1;
     tn_auto(tn_fd_done) int to = -1;
-    tn_auto(unlink_done) const char *undo = NULL;
+    tn_auto(tn_unlink_done) const char *undo = NULL;
     char temporary[PATH_MAX];
     int rc = tn_file_open(plan, &from, NULL, err);
 
@@ -154,7 +148,7 @@ static int copy_to(const char *plan, const char *output, struct tn_error *err)
 /* Replaces a link, never a file: somebody's only copy may stand there. */
 static int link_to(const char *plan, const char *link_path, struct tn_error *err)
 {
-    tn_auto(unlink_done) const char *undo = NULL;
+    tn_auto(tn_unlink_done) const char *undo = NULL;
     char temporary[PATH_MAX];
     struct stat st;
 

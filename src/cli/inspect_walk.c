@@ -28,12 +28,6 @@ static void listing_done(struct listing *listing)
     free(listing->entry);
 }
 
-static void close_dir(DIR **dir)
-{
-    if (*dir)
-        (void)closedir(*dir);
-}
-
 static bool add_entry(struct listing *listing, const char *name, unsigned char type)
 {
     if (listing->count == ENTRIES_MAX)
@@ -79,7 +73,7 @@ static int by_name(const void *a, const void *b)
 
 static int list_folder(const char *folder, struct listing *listing, struct tn_error *err)
 {
-    tn_auto(close_dir) DIR *dir = opendir(folder);
+    tn_auto(tn_dir_done) DIR *dir = opendir(folder);
     const struct dirent *found;
 
     if (!dir)
@@ -113,7 +107,7 @@ static void walk_folder(const char *folder, int depth, struct walk *walk)
         return;
     }
     for (size_t i = 0; i < listing.count; i++) {
-        tn_auto(tn_path_free) char *path = tn_path_join(folder, listing.entry[i].name);
+        tn_auto(tn_str_free) char *path = tn_path_join(folder, listing.entry[i].name);
 
         if (!path) {
             (void)tn_fail(&err, TN_E_NOMEM, "list folder '%s'", folder);

@@ -102,16 +102,10 @@ bool tn_setup_real(const struct tn_probe_setup *setup, const char *path,
     return tn_text_copy(ret_path, TN_SCAN_PATH, resolved + length);
 }
 
-static void close_dir(DIR **dir)
-{
-    if (*dir)
-        (void)closedir(*dir);
-}
-
 void tn_setup_names(const struct tn_probe_setup *setup, const char *folder,
                     void (*take)(const char *name, void *user), void *user)
 {
-    tn_auto(close_dir) DIR *dir = NULL;
+    tn_auto(tn_dir_done) DIR *dir = NULL;
     char full[TN_SCAN_PATH];
     const struct dirent *entry;
 

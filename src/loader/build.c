@@ -100,11 +100,6 @@ static void remember_failure(struct tn_job *job, struct tn_rung *rung,
     tn_rung_remember(job, rung, &why);
 }
 
-static void built_done(struct tn_build_result *built)
-{
-    tn_build_result_done(built);
-}
-
 /* The key was made of the facts that were read; what the child read later must be the same file. */
 static int still_the_model(const struct tn_rung *rung, struct tn_error *err)
 {
@@ -119,8 +114,8 @@ static int still_the_model(const struct tn_rung *rung, struct tn_error *err)
 static int derived_file(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
                         struct tn_lock *lock, char **ret_path, struct tn_error *err)
 {
-    tn_auto(built_done) struct tn_build_result made = { 0 };
-    tn_auto(tn_path_free) char *temporary = NULL;
+    tn_auto(tn_build_result_done) struct tn_build_result made = { 0 };
+    tn_auto(tn_str_free) char *temporary = NULL;
     struct watch watch = { .job = job, .rung = rung, .doing = "deriving the model", .lock = lock };
     struct tn_child_limits limits = limits_of(job);
     int rc;
@@ -294,17 +289,12 @@ static int verify_plan(struct tn_job *job, struct tn_rung *rung, struct tn_put *
     return 0;
 }
 
-static void record_done(struct tn_record *record)
-{
-    tn_record_done(record);
-}
-
 /* Publishes what was built. @return 1, 0 with the reason, or an error */
 static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
                    const struct tn_build_result *built, const struct tn_build_options *options,
                    struct tn_entry *ret_entry, struct tn_error *err)
 {
-    tn_auto(record_done) struct tn_record record = { .model_name = "" };
+    tn_auto(tn_record_done) struct tn_record record = { .model_name = "" };
     struct tn_plan plan;
     int rc = verify_plan(job, rung, put, options, &plan, err);
 
@@ -323,7 +313,7 @@ static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
 static void keep_log_path(const struct tn_job *job, const struct tn_rung *rung, char **ret_path)
 {
     char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
-    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
 
     tn_digest_hex(&rung->key, hex);
     (void)snprintf(name, sizeof(name), "%s.log", hex);
@@ -335,9 +325,9 @@ static int build_now(struct tn_job *job, struct tn_rung *rung, struct tn_lock *l
                      struct tn_entry *ret_entry, struct tn_error *err)
 {
     tn_auto(tn_put_done) struct tn_put put = { .lock_fd = -1 };
-    tn_auto(built_done) struct tn_build_result built = { 0 };
-    tn_auto(tn_path_free) char *derived = NULL;
-    tn_auto(tn_path_free) char *log = NULL;
+    tn_auto(tn_build_result_done) struct tn_build_result built = { 0 };
+    tn_auto(tn_str_free) char *derived = NULL;
+    tn_auto(tn_str_free) char *log = NULL;
     struct tn_build_options options = job->spec.options;
     struct watch watch = { .job = job, .rung = rung, .doing = "building", .lock = lock };
     struct tn_build_request request = { .toolchain = job->target.toolchain,

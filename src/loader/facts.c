@@ -11,8 +11,8 @@
 /* "<kind>/<32 hex of the absolute path>.json" */
 static int note_name_of(const char *kind, const char *path, char ret_name[64], struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
-    tn_auto(tn_path_free) char *full = folder ? tn_path_join(folder, path) : NULL;
+    tn_auto(tn_str_free) char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+    tn_auto(tn_str_free) char *full = folder ? tn_path_join(folder, path) : NULL;
     struct tn_digest digest;
     char hex[TN_DIGEST_HEX];
     int rc;

@@ -47,10 +47,10 @@ static bool below(const char *path, const char *folder)
  * that the model itself really lies in: caches link both the model and its data into one place. */
 static int check_below(const char *real, const struct tn_model *model, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *named = folder_of(model->path);
-    tn_auto(tn_path_free) char *named_real = named ? realpath(named, NULL) : NULL;
-    tn_auto(tn_path_free) char *model_real = realpath(model->path, NULL);
-    tn_auto(tn_path_free) char *model_folder = model_real ? folder_of(model_real) : NULL;
+    tn_auto(tn_str_free) char *named = folder_of(model->path);
+    tn_auto(tn_str_free) char *named_real = named ? realpath(named, NULL) : NULL;
+    tn_auto(tn_str_free) char *model_real = realpath(model->path, NULL);
+    tn_auto(tn_str_free) char *model_folder = model_real ? folder_of(model_real) : NULL;
 
     if (!named_real || !model_folder)
         return tn_fail_os(err, TN_E_IO, "find the folder of '%s'", model->path);
@@ -63,8 +63,8 @@ static int check_below(const char *real, const struct tn_model *model, struct tn
 static int resolve(struct tn_model *model, struct tn_model_external *external, char **ret_real,
                    struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *folder = folder_of(model->path);
-    tn_auto(tn_path_free) char *path = folder ? tn_path_join(folder, external->location) : NULL;
+    tn_auto(tn_str_free) char *folder = folder_of(model->path);
+    tn_auto(tn_str_free) char *path = folder ? tn_path_join(folder, external->location) : NULL;
     char *real;
     struct stat st;
     int rc;
@@ -98,7 +98,7 @@ static int resolve(struct tn_model *model, struct tn_model_external *external, c
 static int read_one(struct tn_model *model, struct tn_model_external *external,
                     struct tn_digest *ret_digest, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *real = NULL;
+    tn_auto(tn_str_free) char *real = NULL;
     tn_auto(tn_source_close) struct tn_source source = { .fd = -1 };
     int rc = resolve(model, external, &real, err);
 

@@ -74,15 +74,10 @@ static size_t see_lines(const char *text, size_t size, struct seen *seen)
     return size < LINE_MAX_BYTES ? size : LINE_MAX_BYTES;
 }
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 static int see_section(int fd, const struct tn_plan_section *section, struct seen *seen,
                        struct tn_error *err)
 {
-    tn_auto(free_text) char *text = malloc(PIECE_BYTES + LINE_MAX_BYTES);
+    tn_auto(tn_str_free) char *text = malloc(PIECE_BYTES + LINE_MAX_BYTES);
     size_t kept = 0;
     size_t got = 1;
 

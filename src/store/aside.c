@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void close_dir(DIR **dir)
-{
-    if (*dir)
-        (void)closedir(*dir);
-}
-
 void tn_asides_done(struct tn_asides *asides)
 {
     free(asides->item);
@@ -23,7 +17,7 @@ void tn_asides_done(struct tn_asides *asides)
 
 int64_t tn_folder_bytes(const char *path)
 {
-    tn_auto(close_dir) DIR *dir = opendir(path);
+    tn_auto(tn_dir_done) DIR *dir = opendir(path);
     const struct dirent *entry;
     int64_t bytes = 0;
 
@@ -42,7 +36,7 @@ int64_t tn_folder_bytes(const char *path)
 /* A broken object may have no record, or one that is broken too: what can be read is taken. */
 static void read_record(const char *folder, struct tn_aside *aside)
 {
-    tn_auto(tn_path_free) char *path = tn_path_join(folder, "record.json");
+    tn_auto(tn_str_free) char *path = tn_path_join(folder, "record.json");
     tn_auto(tn_json_done) json_t *json = NULL;
 
     if (!path || tn_json_read(path, 1 << 20, &json, NULL) != TN_OK)
@@ -54,7 +48,7 @@ static void read_record(const char *folder, struct tn_aside *aside)
 
 static void read_reason(const char *folder, struct tn_aside *aside)
 {
-    tn_auto(tn_path_free) char *path = tn_path_join(folder, "reason.json");
+    tn_auto(tn_str_free) char *path = tn_path_join(folder, "reason.json");
     tn_auto(tn_json_done) json_t *json = NULL;
 
     if (!path || tn_json_read(path, 1 << 20, &json, NULL) != TN_OK)
@@ -78,7 +72,7 @@ static tn_nsec when_of(const char *name, const struct stat *st)
 
 static bool read_one(const char *root, const char *name, struct tn_aside *ret_aside)
 {
-    tn_auto(tn_path_free) char *folder = tn_path_join(root, name);
+    tn_auto(tn_str_free) char *folder = tn_path_join(root, name);
     struct stat st;
 
     *ret_aside = (struct tn_aside) { 0 };
@@ -103,8 +97,8 @@ static int newest_first(const void *a, const void *b)
 
 int tn_aside_list(const struct tn_store *store, struct tn_asides *ret_asides, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *root = tn_store_path(store, 0, "aside");
-    tn_auto(close_dir) DIR *dir = root ? opendir(root) : NULL;
+    tn_auto(tn_str_free) char *root = tn_store_path(store, 0, "aside");
+    tn_auto(tn_dir_done) DIR *dir = root ? opendir(root) : NULL;
     tn_auto(tn_asides_done) struct tn_asides all = { 0 };
     const struct dirent *entry;
 

@@ -303,7 +303,7 @@ static int add_asides(struct gathering *g, struct tn_error *err)
 static void add_files(struct gathering *g, enum tn_collect_kind kind, const char *below,
                       const char *suffix)
 {
-    tn_auto(tn_path_free) char *folder = tn_store_path(g->store, 0, "%s", below);
+    tn_auto(tn_str_free) char *folder = tn_store_path(g->store, 0, "%s", below);
     DIR *dir = folder ? opendir(folder) : NULL;
     const struct dirent *entry;
 
@@ -355,8 +355,8 @@ static void settle_derived(struct gathering *g)
         (void)tn_text_copy(hex, sizeof(hex), item->name); /* "<id>.json" */
         (void)tn_digest_parse(hex, &item->group, NULL);
         if (tn_json_read(item->path, 65536, &index, NULL) == TN_OK) {
-            tn_auto(tn_path_free) char *model = tn_store_path(g->store, 0, "derived/%.64s.onnx",
-                                                              tn_json_str(index, "digest", "none"));
+            tn_auto(tn_str_free) char *model = tn_store_path(g->store, 0, "derived/%.64s.onnx",
+                                                             tn_json_str(index, "digest", "none"));
             struct stat st;
 
             if (model && lstat(model, &st) == 0)
@@ -476,7 +476,7 @@ static int remove_derived(const struct tn_store *store, const struct tn_collect_
                           struct tn_error *err)
 {
     tn_auto(tn_json_done) json_t *index = NULL;
-    tn_auto(tn_path_free) char *model = NULL;
+    tn_auto(tn_str_free) char *model = NULL;
 
     if (tn_json_read(item->path, 65536, &index, NULL) == TN_OK)
         model = tn_store_path(store, 0, "derived/%.64s.onnx", tn_json_str(index, "digest", "none"));
@@ -490,7 +490,7 @@ static int remove_derived(const struct tn_store *store, const struct tn_collect_
 static int remove_aside(const struct tn_store *store, const struct tn_collect_item *item,
                         struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *gone = NULL;
+    tn_auto(tn_str_free) char *gone = NULL;
     int rc = tn_object_gone_path(store, item->name, &gone, err);
 
     if (rc < 0)

@@ -7,11 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 int tn_derived_id(const struct tn_digest *source, const char *converter, struct tn_digest *ret_id,
                   struct tn_error *err)
 {
@@ -67,7 +62,7 @@ int tn_derived_find(const struct tn_store *store, const struct tn_digest *source
 {
     char name[TN_DIGEST_HEX + 8];
     char file[TN_DIGEST_HEX + 8], hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *index = NULL;
     struct tn_digest wanted, found;
     int rc = index_name(source, converter, name, err);
@@ -99,10 +94,10 @@ int tn_derived_take(const struct tn_store *store, const struct tn_digest *source
                     const char *converter, const char *file, char **ret_path, struct tn_error *err)
 {
     char name[TN_DIGEST_HEX + 8], hex[TN_DIGEST_HEX], source_hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *index = NULL;
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
     struct tn_digest digest;
     int rc = index_name(source, converter, name, err);
 

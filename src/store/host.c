@@ -6,11 +6,6 @@
 
 enum { HOST_NOTE_BYTES_MAX = 4 << 20 };
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 /* "hosts/<id>/kind" of the note "kind/name". */
 static void folder_of(const struct tn_store *store, const char *name, char ret_below[256])
 {
@@ -33,8 +28,8 @@ int tn_host_write(const struct tn_store *store, const char *name, const json_t *
 {
     char below[256];
     const char *base = tn_path_base(name);
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(free_text) char *text = tn_json_text(json);
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *text = tn_json_text(json);
     int rc;
 
     if (!text)

@@ -106,8 +106,8 @@ static int wait_turn(const char *path, tn_wait_fn wait, void *user, int *fd, boo
 int tn_lock_take(const struct tn_store *store, const char *name, tn_wait_fn wait, void *user,
                  struct tn_lock *ret_lock, bool *ret_waited, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     tn_auto(tn_fd_done) int fd = -1;
     bool waited = false;
     int rc = tn_store_folder(store, "locks", &folder, err);
@@ -128,6 +128,19 @@ int tn_lock_take(const struct tn_store *store, const char *name, tn_wait_fn wait
     return TN_OK;
 }
 
+static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    (void)holder;
+    (void)user;
+    return waited < 10 * TN_NSEC_PER_S;
+}
+
+int tn_lock_take_briefly(const struct tn_store *store, const char *name, struct tn_lock *ret_lock,
+                         struct tn_error *err)
+{
+    return tn_lock_take(store, name, wait_briefly, NULL, ret_lock, NULL, err);
+}
+
 void tn_lock_say(struct tn_lock *lock, const char *doing)
 {
     tn_nsec now = tn_clock_monotonic();
@@ -140,7 +153,7 @@ void tn_lock_say(struct tn_lock *lock, const char *doing)
 
 bool tn_lock_held(const struct tn_store *store, const char *name)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "locks/%s", name);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, 0, "locks/%s", name);
     tn_auto(tn_fd_done) int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
 
     return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;

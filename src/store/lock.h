@@ -39,6 +39,10 @@ void tn_lock_say(struct tn_lock *lock, const char *doing);
 /** Whether a process holds the lock now; makes nothing. */
 bool tn_lock_held(const struct tn_store *store, const char *name);
 
+/** Takes a lock that is never held for long; waits up to ten seconds. @return as tn_lock_take() */
+int tn_lock_take_briefly(const struct tn_store *store, const char *name, struct tn_lock *ret_lock,
+                         struct tn_error *err);
+
 void tn_lock_done(struct tn_lock *lock);
 
 #endif

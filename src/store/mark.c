@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 static json_t *read_json(const struct tn_store *store, size_t at, const struct tn_digest *digest)
 {
     char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
@@ -57,9 +52,9 @@ static int write_json(const struct tn_store *store, const struct tn_digest *dige
                       const json_t *json, struct tn_error *err)
 {
     char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *path = NULL;
-    tn_auto(free_text) char *text = tn_json_text(json);
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
+    tn_auto(tn_str_free) char *text = tn_json_text(json);
     int rc;
 
     if (!text)
@@ -93,19 +88,12 @@ static int change(const struct tn_store *store, const struct tn_digest *digest, 
     return write_json(store, digest, json, err);
 }
 
-static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
-{
-    (void)holder;
-    (void)user;
-    return waited < 10 * TN_NSEC_PER_S;
-}
-
 static int take_lock(const struct tn_store *store, const struct tn_entry *entry,
                      struct tn_lock *ret_lock, struct tn_error *err)
 {
     if (entry->store != 0)
         return tn_fail(err, TN_E_ACCESS, "'%s' lies in a store that is only read", entry->path);
-    return tn_lock_take(store, "marks", wait_briefly, NULL, ret_lock, NULL, err);
+    return tn_lock_take_briefly(store, "marks", ret_lock, err);
 }
 
 int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool pinned,

@@ -17,17 +17,6 @@
 
 #define DAY (86400 * TN_NSEC_PER_S)
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
-static void close_dir(DIR **dir)
-{
-    if (*dir)
-        (void)closedir(*dir);
-}
-
 void tn_entry_done(struct tn_entry *entry)
 {
     tn_record_done(&entry->record);
@@ -292,9 +281,9 @@ static void walk_record(struct walk *walk, const char *folder, const struct tn_d
 static void walk_object(struct walk *walk, const char *high, const char *low)
 {
     char hex[TN_DIGEST_HEX + 8];
-    tn_auto(tn_path_free) char *folder =
+    tn_auto(tn_str_free) char *folder =
         tn_store_path(walk->store, walk->at, "objects/sha256/%s/%s", high, low);
-    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    tn_auto(tn_dir_done) DIR *dir = folder ? opendir(folder) : NULL;
     const struct dirent *entry;
     struct tn_digest digest;
 
@@ -309,9 +298,9 @@ static void walk_object(struct walk *walk, const char *high, const char *low)
 
 static void walk_high(struct walk *walk, const char *high)
 {
-    tn_auto(tn_path_free) char *path =
+    tn_auto(tn_str_free) char *path =
         tn_store_path(walk->store, walk->at, "objects/sha256/%s", high);
-    tn_auto(close_dir) DIR *dir = path ? opendir(path) : NULL;
+    tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
     const struct dirent *entry;
 
     while (dir && !walk->stopped && (entry = readdir(dir)) != NULL)
@@ -325,8 +314,8 @@ int tn_objects_each(const struct tn_store *store, tn_entry_fn each, tn_passed_fn
     struct walk walk = { .store = store, .each = each, .passed = passed, .user = user };
 
     for (; walk.at < tn_store_count(store) && !walk.stopped; walk.at++) {
-        tn_auto(tn_path_free) char *path = tn_store_path(store, walk.at, "objects/sha256");
-        tn_auto(close_dir) DIR *dir = path ? opendir(path) : NULL;
+        tn_auto(tn_str_free) char *path = tn_store_path(store, walk.at, "objects/sha256");
+        tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
         const struct dirent *entry;
 
         if (!path)
@@ -548,8 +537,8 @@ static void sweep_folder(const char *path, tn_nsec now)
 /* Removes temporary files that a killed process left beside the files they were to become. */
 static void sweep_files(const struct tn_store *store, const char *below, tn_nsec now)
 {
-    tn_auto(tn_path_free) char *folder = tn_store_path(store, 0, "%s", below);
-    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    tn_auto(tn_str_free) char *folder = tn_store_path(store, 0, "%s", below);
+    tn_auto(tn_dir_done) DIR *dir = folder ? opendir(folder) : NULL;
     const struct dirent *entry;
     struct stat st;
 
@@ -563,8 +552,8 @@ static void sweep_files(const struct tn_store *store, const char *below, tn_nsec
 /* hosts/<id>/ and the folders in it. */
 static void sweep_host(const struct tn_store *store, tn_nsec now)
 {
-    tn_auto(tn_path_free) char *folder = tn_store_path(store, 0, "hosts/%s", tn_store_host(store));
-    tn_auto(close_dir) DIR *dir = folder ? opendir(folder) : NULL;
+    tn_auto(tn_str_free) char *folder = tn_store_path(store, 0, "hosts/%s", tn_store_host(store));
+    tn_auto(tn_dir_done) DIR *dir = folder ? opendir(folder) : NULL;
     const struct dirent *entry;
     char below[512];
 
@@ -581,7 +570,7 @@ static void sweep_host(const struct tn_store *store, tn_nsec now)
 static void sweep(const struct tn_store *store, const char *tmp, const char *ours)
 {
     static const char *const folders[] = { ".", "records", "engines", "marks", "derived" };
-    tn_auto(close_dir) DIR *dir = opendir(tmp);
+    tn_auto(tn_dir_done) DIR *dir = opendir(tmp);
     const struct dirent *entry;
     struct stat st;
     tn_nsec now;
@@ -590,7 +579,7 @@ static void sweep(const struct tn_store *store, const char *tmp, const char *our
         return;
     now = tn_stamp_of(&st).mtime;
     while ((entry = readdir(dir)) != NULL) {
-        tn_auto(tn_path_free) char *path = tn_path_join(tmp, entry->d_name);
+        tn_auto(tn_str_free) char *path = tn_path_join(tmp, entry->d_name);
 
         if (path && entry->d_name[0] != '.' && strcmp(path, ours) != 0)
             sweep_folder(path, now);
@@ -623,7 +612,7 @@ static int make_put_folder(const char *tmp, struct tn_put *put, struct tn_error 
 int tn_put_begin(const struct tn_store *store, struct tn_put *ret_put, struct tn_error *err)
 {
     tn_auto(tn_put_done) struct tn_put put = { .lock_fd = -1 };
-    tn_auto(tn_path_free) char *tmp = NULL;
+    tn_auto(tn_str_free) char *tmp = NULL;
     int rc = tn_store_folder(store, "tmp", &tmp, err);
 
     if (rc < 0)
@@ -682,7 +671,7 @@ static int record_text(const struct tn_record *record, char **ret_text, struct t
 static int write_record(const struct tn_put *put, const struct tn_record *record,
                         struct tn_error *err)
 {
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
     int rc = record_text(record, &text, err);
 
     return rc < 0 ? rc : tn_file_replace(put->folder, "record.json", text, strlen(text), 0444, err);
@@ -693,8 +682,8 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
                           const char *final, struct tn_error *err)
 {
     tn_auto(tn_entry_done) struct tn_entry there = { 0 };
-    tn_auto(tn_path_free) char *from = tn_path_join(put->folder, "record.json");
-    tn_auto(tn_path_free) char *to = NULL;
+    tn_auto(tn_str_free) char *from = tn_path_join(put->folder, "record.json");
+    tn_auto(tn_str_free) char *to = NULL;
     char name[96];
     int rc = read_record(put->store, 0, &record->digest, "record.json", &there, err);
 
@@ -723,8 +712,8 @@ static int move_aside(const struct tn_store *store, const struct tn_digest *dige
                       struct tn_error *err)
 {
     char below[96], hex[TN_DIGEST_HEX], name[160];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *from = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *from = NULL;
     tn_nsec now = tn_clock_wall();
     int rc = tn_store_folder(store, "aside", &folder, err);
 
@@ -734,7 +723,7 @@ static int move_aside(const struct tn_store *store, const struct tn_digest *dige
     tn_digest_hex(digest, hex);
     from = tn_store_path(store, 0, "%s", below);
     for (int i = 0; i < 100; i++) { /* a clock may stand still */
-        tn_auto(tn_path_free) char *to = NULL;
+        tn_auto(tn_str_free) char *to = NULL;
 
         (void)snprintf(name, sizeof(name), "%s-%llx", hex, (unsigned long long)now + (unsigned)i);
         to = tn_path_join(folder, name);
@@ -754,9 +743,9 @@ static int write_reason(const struct tn_store *store, const struct tn_digest *di
                         const char *reason, struct tn_error *err)
 {
     char below[96], hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
-    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
     tn_auto(tn_json_done) json_t *why = json_object();
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
 
     object_folder(digest, below);
     tn_digest_hex(digest, hex);
@@ -788,8 +777,8 @@ static int replace_broken(const struct tn_put *put, const struct tn_record *reco
 static int publish(struct tn_put *put, const struct tn_record *record, struct tn_error *err)
 {
     char below[96], parent_below[96];
-    tn_auto(tn_path_free) char *parent = NULL;
-    tn_auto(tn_path_free) char *final = NULL;
+    tn_auto(tn_str_free) char *parent = NULL;
+    tn_auto(tn_str_free) char *final = NULL;
     struct tn_error why = { 0 };
     int rc;
 
@@ -823,11 +812,11 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
                         const struct tn_digest *digest, bool add, struct tn_error *err)
 {
     char hex[TN_DIGEST_HEX], plan_hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     tn_auto(tn_json_done) json_t *old = NULL;
     tn_auto(tn_json_done) json_t *index = NULL;
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
     json_t *digests = json_array();
     const json_t *item;
     size_t i;
@@ -863,18 +852,11 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     return tn_file_replace(folder, name, text, strlen(text), 0644, err);
 }
 
-static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
-{
-    (void)holder;
-    (void)user;
-    return waited < 10 * TN_NSEC_PER_S;
-}
-
 static int update_index(const struct tn_store *store, const struct tn_digest *key,
                         const struct tn_digest *digest, bool add, struct tn_error *err)
 {
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
-    int rc = tn_lock_take(store, "index", wait_briefly, NULL, &lock, NULL, err);
+    int rc = tn_lock_take_briefly(store, "index", &lock, err);
 
     return rc < 0 ? rc : change_index(store, key, digest, add, err);
 }
@@ -884,9 +866,9 @@ static int link_name(const struct tn_store *store, const struct tn_record *recor
                      struct tn_error *err)
 {
     char below[96], target[128], hex[TN_DIGEST_HEX], temporary_name[80];
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *temporary = NULL;
-    tn_auto(tn_path_free) char *final = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *temporary = NULL;
+    tn_auto(tn_str_free) char *final = NULL;
     int rc = tn_store_folder(store, "engines", &folder, err);
 
     if (rc < 0)
@@ -924,7 +906,7 @@ static bool keep_highest(struct tn_entry *entry, void *user)
 static int64_t next_sequence(const struct tn_store *store)
 {
     tn_auto(tn_json_done) json_t *json = NULL;
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
     int64_t last = 0;
 
     if (tn_store_read_json(store, 0, ".", "sequence.json", 4096, &json, NULL) == TN_OK)
@@ -943,7 +925,7 @@ static int64_t next_sequence(const struct tn_store *store)
 /* Another engine of the same name and another key: this one gets eight digits of its key. */
 static void settle_name(const struct tn_store *store, struct tn_record *record)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "engines/%s", record->name);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, 0, "engines/%s", record->name);
     char target[256], hex[TN_DIGEST_HEX];
     struct tn_digest digest;
     struct tn_entry other;
@@ -1038,7 +1020,7 @@ bool tn_objects_stamp(const struct tn_store *store, const struct tn_digest *key,
                       struct tn_stamp *ret_stamp)
 {
     char hex[TN_DIGEST_HEX];
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     struct stat st;
 
     tn_digest_hex(key, hex);
@@ -1055,11 +1037,11 @@ int tn_put_set_aside(struct tn_put *put, const struct tn_digest *key, const char
     char hex[TN_DIGEST_HEX], key_hex[TN_DIGEST_HEX];
     char name[TN_DIGEST_HEX + 24], when[TN_RFC3339_BYTES];
     struct tn_digest digest;
-    tn_auto(tn_path_free) char *folder = NULL;
-    tn_auto(tn_path_free) char *to = NULL;
-    tn_auto(tn_path_free) char *plan = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *to = NULL;
+    tn_auto(tn_str_free) char *plan = NULL;
     tn_auto(tn_json_done) json_t *why = NULL;
-    tn_auto(free_text) char *text = NULL;
+    tn_auto(tn_str_free) char *text = NULL;
     tn_auto(tn_fd_done) int fd = -1;
     int rc = tn_store_folder(put->store, "aside", &folder, err);
 
@@ -1095,7 +1077,7 @@ int tn_object_gone_path(const struct tn_store *store, const char *label, char **
                         struct tn_error *err)
 {
     char name[64];
-    tn_auto(tn_path_free) char *tmp = NULL;
+    tn_auto(tn_str_free) char *tmp = NULL;
     int rc = tn_store_folder(store, "tmp", &tmp, err);
 
     if (rc < 0)
@@ -1110,7 +1092,7 @@ int tn_object_gone_path(const struct tn_store *store, const char *label, char **
 static void unlink_name(const struct tn_store *store, const char *name,
                         const struct tn_digest *digest)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "engines/%s", name);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, 0, "engines/%s", name);
     char below[96], target[256];
     ssize_t length = path ? readlink(path, target, sizeof(target) - 1) : -1;
 
@@ -1126,12 +1108,12 @@ static void unlink_name(const struct tn_store *store, const char *name,
 static int forget_records(const struct tn_store *store, const char *gone,
                           const struct tn_digest *digest, struct tn_error *err)
 {
-    tn_auto(close_dir) DIR *dir = opendir(gone);
+    tn_auto(tn_dir_done) DIR *dir = opendir(gone);
     const struct dirent *entry;
     int rc = TN_OK;
 
     while (dir && rc == TN_OK && (entry = readdir(dir)) != NULL) {
-        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_str_free) char *path = NULL;
         tn_auto(tn_json_done) json_t *record = NULL;
         struct tn_digest key;
 
@@ -1150,8 +1132,8 @@ static int forget_records(const struct tn_store *store, const char *gone,
 /* What a killed removal did not come to. Bytes that were put in again since are not forgotten. */
 static void forget_gone(const struct tn_store *store, const char *gone)
 {
-    tn_auto(tn_path_free) char *path = tn_path_join(gone, "record.json");
-    tn_auto(tn_path_free) char *object = NULL;
+    tn_auto(tn_str_free) char *path = tn_path_join(gone, "record.json");
+    tn_auto(tn_str_free) char *object = NULL;
     tn_auto(tn_json_done) json_t *record = NULL;
     struct tn_digest digest;
     char below[96];
@@ -1167,12 +1149,12 @@ static void forget_gone(const struct tn_store *store, const char *gone)
 
 void tn_object_sweep_gone(const struct tn_store *store)
 {
-    tn_auto(tn_path_free) char *tmp = tn_store_path(store, 0, "tmp");
-    tn_auto(close_dir) DIR *dir = tmp ? opendir(tmp) : NULL;
+    tn_auto(tn_str_free) char *tmp = tn_store_path(store, 0, "tmp");
+    tn_auto(tn_dir_done) DIR *dir = tmp ? opendir(tmp) : NULL;
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir)) != NULL) {
-        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_str_free) char *path = NULL;
 
         if (!tn_text_starts(entry->d_name, "gone-"))
             continue;
@@ -1188,9 +1170,9 @@ int tn_object_remove(const struct tn_store *store, const struct tn_digest *diges
                      struct tn_error *err)
 {
     char below[96], hex[TN_DIGEST_HEX], note[96];
-    tn_auto(tn_path_free) char *from = NULL;
-    tn_auto(tn_path_free) char *gone = NULL;
-    tn_auto(tn_path_free) char *note_path = NULL;
+    tn_auto(tn_str_free) char *from = NULL;
+    tn_auto(tn_str_free) char *gone = NULL;
+    tn_auto(tn_str_free) char *note_path = NULL;
     int rc;
 
     object_folder(digest, below);

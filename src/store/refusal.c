@@ -49,7 +49,7 @@ static void remove_note(const struct tn_store *store, const struct tn_digest *ke
                         enum tn_refusal_kind kind)
 {
     char name[NOTE_NAME_BYTES];
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
 
     name_note(kind, key, name);
     path = tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), name);

@@ -25,7 +25,7 @@ struct tn_store {
     struct tn_error not_writable; /* code 0 while the first store can be written */
 };
 
-static void store_done(struct tn_store **store)
+void tn_store_done(struct tn_store **store)
 {
     tn_store_close(*store);
 }
@@ -62,7 +62,7 @@ static int default_list(struct tn_buf *list, struct tn_error *err)
 
 static char *absolute(const char *path, size_t length)
 {
-    tn_auto(tn_path_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *folder = NULL;
     char *copy = strndup(path, length);
     char *joined;
 
@@ -136,7 +136,7 @@ static int trusts_step(const struct tn_store *store, size_t at, const char *path
 int tn_store_trusts_folder(const struct tn_store *store, size_t at, const char *below,
                            struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, at, "%s", below);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, at, "%s", below);
     const char *root = store->place[at].root;
     size_t root_length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     int rc = TN_OK;
@@ -159,7 +159,7 @@ int tn_store_trusts_folder(const struct tn_store *store, size_t at, const char *
 int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *below,
                          const char *name, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     int rc = tn_store_trusts_folder(store, at, below, err);
 
     if (rc < 0)
@@ -172,7 +172,7 @@ int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *be
 int tn_store_read_json(const struct tn_store *store, size_t at, const char *below, const char *name,
                        size_t limit, json_t **ret_json, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
     int rc = tn_store_trusts_file(store, at, below, name, err);
 
     if (rc < 0)
@@ -255,7 +255,7 @@ static int find_host(struct tn_store *store, struct tn_error *err)
 
 static int open_list(const char *list, bool make, struct tn_store **ret_store, struct tn_error *err)
 {
-    tn_auto(store_done) struct tn_store *store = calloc(1, sizeof(*store));
+    tn_auto(tn_store_done) struct tn_store *store = calloc(1, sizeof(*store));
     tn_auto(tn_buf_done) struct tn_buf usual = TN_BUF(16384);
     int rc;
 
@@ -322,7 +322,7 @@ const char *tn_store_host(const struct tn_store *store)
 
 char *tn_store_path(const struct tn_store *store, size_t at, const char *format, ...)
 {
-    tn_auto(tn_path_free) char *below = NULL;
+    tn_auto(tn_str_free) char *below = NULL;
     va_list args;
     int length;
 
@@ -339,7 +339,7 @@ char *tn_store_path(const struct tn_store *store, size_t at, const char *format,
 int tn_store_folder(const struct tn_store *store, const char *below, char **ret_path,
                     struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *path = tn_store_path(store, 0, "%s", below);
+    tn_auto(tn_str_free) char *path = tn_store_path(store, 0, "%s", below);
     int rc = tn_store_writable(store, err);
 
     if (rc < 0)

@@ -48,6 +48,7 @@ int tn_store_look(const char *list, struct tn_store **ret_store, struct tn_error
 bool tn_store_present(const struct tn_store *store, size_t at);
 
 void tn_store_close(struct tn_store *store);
+void tn_store_done(struct tn_store **store); /* for tn_auto() */
 
 size_t tn_store_count(const struct tn_store *store);
 

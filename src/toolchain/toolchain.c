@@ -314,7 +314,7 @@ static bool each_entry(const char *folder, const char *prefix, entry_fn entry, v
     if (!dir)
         return false;
     while (!found && (at = readdir(dir)) != NULL) {
-        tn_auto(tn_path_free) char *path = NULL;
+        tn_auto(tn_str_free) char *path = NULL;
 
         if (!tn_text_starts(at->d_name, prefix))
             continue;
@@ -352,7 +352,7 @@ static bool look_in_packages(const char *path, const char *name, void *user)
     (void)name;
 
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
-        tn_auto(tn_path_free) char *folder = tn_path_join(path, kinds[i]);
+        tn_auto(tn_str_free) char *folder = tn_path_join(path, kinds[i]);
 
         if (folder && each_entry(folder, search->converter->record, take_record, search))
             return true;
@@ -373,7 +373,7 @@ static bool search_environment(const char *interpreter, struct record_search *se
     if (!bin || !tn_text_copy_n(prefix, sizeof(prefix), interpreter, (size_t)(bin - interpreter)))
         return false;
     for (size_t i = 0; i < TN_COUNT(libraries); i++) {
-        tn_auto(tn_path_free) char *folder = tn_path_join(prefix, libraries[i]);
+        tn_auto(tn_str_free) char *folder = tn_path_join(prefix, libraries[i]);
 
         if (folder && each_entry(folder, "python3", look_in_packages, search))
             return true;

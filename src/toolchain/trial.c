@@ -192,7 +192,7 @@ int tn_trial_run(const struct tn_trial_request *request, struct tn_trial_result 
 {
     tn_auto(tn_json_done) json_t *json = NULL;
     tn_auto(folder_done) struct folder folder = { "" };
-    tn_auto(tn_path_free) char *output = NULL;
+    tn_auto(tn_str_free) char *output = NULL;
     tn_auto(tn_fd_done) int lock = -1;
     int rc;
 

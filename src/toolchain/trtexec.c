@@ -130,7 +130,7 @@ static int copy_cache(const struct build *build, char **ret_path, struct tn_erro
 
 static int make_command(struct build *build, struct tn_error *err)
 {
-    tn_auto(tn_path_free) char *cache = NULL;
+    tn_auto(tn_str_free) char *cache = NULL;
     struct tn_trtexec_files files = { .plan = build->part };
     char starter[PATH_MAX], parent[16];
     int rc = tn_libexec_find("tenon-start", starter, err);

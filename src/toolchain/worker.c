@@ -42,11 +42,6 @@ static int print_request(const struct tn_worker_run *run, const struct tn_proc_o
     return *ret_text ? TN_OK : tn_fail(err, TN_E_NOMEM, "print the worker's request");
 }
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 int tn_worker_run(const struct tn_worker_run *run, struct tn_proc_result *ret_end,
                   struct tn_error *err)
 {
@@ -58,7 +53,7 @@ int tn_worker_run(const struct tn_worker_run *run, struct tn_proc_result *ret_en
                                     .visible_gpu = run->visible_gpu,
                                     .limits = run->limits };
     tn_auto(tn_child_done) struct tn_child child = { .temporary = NULL };
-    tn_auto(free_text) char *request = NULL;
+    tn_auto(tn_str_free) char *request = NULL;
     tn_auto(tn_buf_done) struct tn_buf input = TN_BUF(4 << 20);
     int rc = tn_libexec_find("tenon_worker.py", worker, err);
 

@@ -1,4 +1,4 @@
-#include "tn_test.h"
+#include "fixture.h"
 
 #include "base/json.h"
 #include "store/derived.h"
@@ -15,66 +15,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-struct place {
-    char root[64];
-    struct tn_store *store;
-};
-
-static struct place place_new(void)
-{
-    struct place place = { .root = "/tmp/tenon-test-XXXXXX" };
-    struct tn_error err = { 0 };
-
-    assert_non_null(mkdtemp(place.root));
-    assert_int_equal(tn_store_open(place.root, &place.store, &err), TN_OK);
-    return place;
-}
-
-static void place_done(struct place *place)
-{
-    tn_store_close(place->store);
-    assert_int_equal(tn_dir_remove(place->root, NULL), TN_OK);
-}
-
-/* A record whose recipe differs by `model` alone. */
-static struct tn_record record_of(const char *model)
-{
-    struct tn_record record = { .model_name = "m" };
-
-    for (int i = 0; i < TN_RECIPE_FIELD_COUNT; i++)
-        record.recipe.value[i] = strdup(i == TN_RECIPE_MODEL_DIGEST ? model : "-");
-    assert_int_equal(tn_recipe_key(&record.recipe, &record.key, NULL), TN_OK);
-    (void)snprintf(record.name, sizeof(record.name), "m_1x3_rtx1.7.1.116_sm89_fp16.engine");
-    record.facts = json_object();
-    record.built = json_object();
-    return record;
-}
-
-static void write_plan(const struct tn_put *put, const char *bytes)
-{
-    FILE *file = fopen(put->plan_path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(bytes, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static struct tn_entry put(struct place *place, const char *model, const char *bytes)
-{
-    struct tn_record record = record_of(model);
-    struct tn_put one = { .lock_fd = -1 };
-    struct tn_entry entry = { 0 };
-    struct tn_error err = { 0 };
-
-    assert_int_equal(tn_put_begin(place->store, &one, &err), TN_OK);
-    write_plan(&one, bytes);
-    if (tn_put_commit(&one, &record, &entry, &err) != TN_OK)
-        fail_msg("commit: %s", err.text);
-    tn_put_done(&one);
-    tn_record_done(&record);
-    return entry;
-}
 
 static size_t find(struct place *place, const struct tn_digest *key)
 {
