@@ -101,7 +101,7 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
     rc = proof_holds_for(job, &under, err);
     if (rc < 0)
         return rc;
-    entry->level = tn_object_level_under(job->store, entry, tn_buf_text(&under));
+    entry->level = tn_object_level_under(entry, tn_buf_text(&under));
     if (entry->level >= TN_LEVEL_LOADED)
         return 1;
     rc = tn_trial_run(&request, &result, &why);

@@ -70,6 +70,10 @@ static void read_note(const struct tn_store *store, struct tn_entry *entry)
     if (tn_host_read(store, name, &note, NULL) != TN_OK)
         return;
     entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
+    entry->verified = tn_stamp_from_json(json_object_get(note, "stamp"), &entry->verified_stamp);
+    if (!tn_text_copy(entry->loaded_under, sizeof(entry->loaded_under),
+                      tn_json_str(note, "loaded_under", "")))
+        entry->loaded_under[0] = '\0';
     level = tn_json_str(note, "level", "header");
     if (strcmp(level, "loaded") == 0)
         entry->level = TN_LEVEL_LOADED;
@@ -377,13 +381,6 @@ int tn_objects_by_name(const struct tn_store *store, const char *text, struct tn
 
 /* ---- wholeness and use ---- */
 
-static bool stamp_matches(const json_t *json, const struct tn_stamp *stamp)
-{
-    struct tn_stamp kept;
-
-    return tn_stamp_from_json(json, &kept) && tn_stamp_equal(&kept, stamp);
-}
-
 static int hash_plan(const struct tn_entry *entry, struct tn_stamp *ret_stamp, struct tn_error *err)
 {
     tn_auto(tn_fd_done) int fd = -1;
@@ -426,19 +423,15 @@ static void update_note(const struct tn_store *store, const struct tn_digest *di
 int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry, bool always_hash,
                      struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *note = NULL;
     tn_auto(tn_json_done) json_t *changes = NULL;
     struct tn_stamp stamp;
     struct stat st;
-    char name[96];
     int rc = check_plan_file(store, entry, &st, err);
 
     if (rc < 0)
         return rc;
     stamp = tn_stamp_of(&st);
-    plan_note_name(&entry->record.digest, name);
-    if (!always_hash && tn_host_read(store, name, &note, NULL) == TN_OK &&
-        stamp_matches(json_object_get(note, "stamp"), &stamp))
+    if (!always_hash && entry->verified && tn_stamp_equal(&entry->verified_stamp, &stamp))
         return TN_OK;
     rc = hash_plan(entry, &stamp, err);
     if (rc < 0)
@@ -450,17 +443,9 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
     return TN_OK;
 }
 
-enum tn_level tn_object_level_under(const struct tn_store *store, const struct tn_entry *entry,
-                                    const char *conditions)
+enum tn_level tn_object_level_under(const struct tn_entry *entry, const char *conditions)
 {
-    char name[96];
-    tn_auto(tn_json_done) json_t *note = NULL;
-
-    plan_note_name(&entry->record.digest, name);
-    if (tn_host_read(store, name, &note, NULL) != TN_OK ||
-        strcmp(tn_json_str(note, "loaded_under", ""), conditions) != 0)
-        return TN_LEVEL_HEADER;
-    return entry->level;
+    return strcmp(entry->loaded_under, conditions) == 0 ? entry->level : TN_LEVEL_HEADER;
 }
 
 void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
@@ -486,7 +471,7 @@ tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest
 void tn_object_used(const struct tn_store *store, const struct tn_entry *entry)
 {
     tn_nsec now = tn_clock_wall();
-    tn_nsec last = tn_object_last_used(store, &entry->record.digest);
+    tn_nsec last = entry->last_used;
     tn_auto(tn_json_done) json_t *changes = NULL;
 
     if (last >= 0 && now - last < DAY && now >= last)

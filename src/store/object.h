@@ -22,6 +22,9 @@ struct tn_entry {
     int64_t mark_sequence; /* of the mark; of two blessed ones the higher was said last */
     enum tn_level level;   /* as this host knows it; at least header */
     tn_nsec last_used;     /* wall time that this host knows of, or TN_UNKNOWN */
+    bool verified;         /* this host hashed the plan while it had the stamp below */
+    struct tn_stamp verified_stamp;
+    char loaded_under[512]; /* driver, GPU and runtime of the last proof; "" = none */
 };
 void tn_entry_done(struct tn_entry *entry);
 
@@ -77,8 +80,7 @@ void tn_object_used(const struct tn_store *store, const struct tn_entry *entry);
 
 /** The level that the engine reached on this host under these conditions (driver, GPU, runtime, as
  * one text); under others it is only header. */
-enum tn_level tn_object_level_under(const struct tn_store *store, const struct tn_entry *entry,
-                                    const char *conditions);
+enum tn_level tn_object_level_under(const struct tn_entry *entry, const char *conditions);
 
 /** Notes that the engine loaded under these conditions; failure only costs another trial. */
 void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
