@@ -33,10 +33,7 @@ extern "C" {
     X(NOSPACE, -11, 73, "no space left on the device")                                             \
     X(AGAIN, -12, 75, "the device or a resource is not ready; the same call may work later")       \
     X(UNSUPPORTED, -13, 69, "this build or this machine cannot do it")                             \
-    X(CHILD, -14, 70, "a child process failed or broke its contract")                              \
-    X(TIMEOUT, -15, 75, "a time limit passed")                                                     \
     X(NOENGINE, -16, 1, "no rung of the ladder gave an engine")                                    \
-    X(FORBIDDEN, -17, 77, "policy forbids it")                                                     \
     X(CANCELLED, -18, 75, "the caller asked to stop")
 
 enum tn_error_code {
