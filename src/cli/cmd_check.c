@@ -94,7 +94,7 @@ static int get_devices(struct job *job, struct tn_error *err)
     if (!job->device)
         return tn_fail(err, TN_E_NOMEM, "keep %zu devices", job->device_count);
     if (named == 0)
-        return tn_device_probe(&(struct tn_probe_options) { 0 }, job->device, err);
+        return tn_device_learn(&(struct tn_probe_options) { 0 }, job->device, err);
     for (size_t i = 0; rc == TN_OK && i < named; i++)
         rc = tn_device_get(tn_given_at(job->call, "device", i), &job->device[i], err);
     return rc;

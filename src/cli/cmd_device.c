@@ -290,7 +290,7 @@ static int get_device(const struct tn_invocation *call, struct tn_device *ret_de
     struct tn_probe_options probe = { .toolchains_file = tn_given(call, "toolchains") };
     const char *named = tn_given(call, "device");
 
-    return named ? tn_device_get(named, ret_device, err) : tn_device_probe(&probe, ret_device, err);
+    return named ? tn_device_get(named, ret_device, err) : tn_device_learn(&probe, ret_device, err);
 }
 
 static int answer(const struct tn_invocation *call, const struct tn_filter *filter)

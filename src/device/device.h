@@ -1,7 +1,7 @@
 /*
  * A device's fingerprint: its GPUs, driver, CUDA, system, TensorRT runtimes and toolchains.
  *
- * It comes from this machine (tn_device_probe), from a JSON file, or from a bundled board by name
+ * It comes from this machine (tn_device_learn), from a JSON file, or from a bundled board by name
  * (tn_device_named: "t4+trt8.4.1.5"). A plain value: copy freely. Any thread; nothing is kept.
  */
 #ifndef TN_DEVICE_DEVICE_H
@@ -68,7 +68,7 @@ struct tn_probe_options {
 
 /** Probes this machine. A missing driver is a fact, not an error. @return 0, TN_E_NOMEM,
  * TN_E_INVALID (a toolchains.yaml that cannot be read) */
-int tn_device_probe(const struct tn_probe_options *options, struct tn_device *ret_device,
+int tn_device_learn(const struct tn_probe_options *options, struct tn_device *ret_device,
                     struct tn_error *err);
 
 /** `BOARD[+RUNTIME…]`, as "t4+trt8.4.1.5"; names are matched without case. @return 0 or

@@ -62,7 +62,7 @@ int tn_device_probe_with(const struct tn_probe_options *options, const struct tn
     return TN_OK;
 }
 
-int tn_device_probe(const struct tn_probe_options *options, struct tn_device *ret_device,
+int tn_device_learn(const struct tn_probe_options *options, struct tn_device *ret_device,
                     struct tn_error *err)
 {
     static const struct tn_probe_setup here = { .root = NULL };

@@ -124,7 +124,7 @@ int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
         strcmp(tn_json_str(note, "stamp", ""), tn_buf_text(&stamp)) == 0 &&
         tn_device_from_json(json_object_get(note, "device"), ret_device, NULL) == TN_OK)
         return TN_OK;
-    rc = tn_device_probe(&(struct tn_probe_options) { 0 }, ret_device, err);
+    rc = tn_device_learn(&(struct tn_probe_options) { 0 }, ret_device, err);
     if (rc < 0)
         return rc;
     fresh = json_object();

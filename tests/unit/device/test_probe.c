@@ -634,7 +634,7 @@ TEST(this_machine_can_be_probed)
     struct tn_device device;
     struct tn_error err = { 0 };
 
-    assert_int_equal(tn_device_probe(NULL, &device, &err), TN_OK);
+    assert_int_equal(tn_device_learn(NULL, &device, &err), TN_OK);
     assert_string_equal(device.label, "this machine");
     assert_true(device.arch[0]);
 }

@@ -45,16 +45,19 @@ TEST(trial__without_a_driver_is_the_device_s_trouble_and_never_the_plan_s)
 TEST(trial__waits_for_another_one_on_the_same_gpu_and_gives_up_at_the_limit)
 {
     struct tn_toolchain toolchain = toolchain_here();
+    char uuid[64], path[96]; /* of this process alone: another run of this test may be beside it */
     struct tn_trial_request request = { .toolchain = &toolchain,
                                         .plan_path = "/etc/hostname",
-                                        .gpu_uuid = "GPU-test-lock",
+                                        .gpu_uuid = uuid,
                                         .time_limit = 100 * TN_NSEC_PER_MS };
     struct tn_trial_result result;
     struct tn_error err = { 0 };
-    const char *path = access("/run/lock", W_OK) == 0 ? "/run/lock/tenon-gpu-GPU-test-lock"
-                                                      : "/tmp/tenon-gpu-GPU-test-lock";
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int fd;
 
+    (void)snprintf(uuid, sizeof(uuid), "GPU-test-lock-%ld", (long)getpid());
+    (void)snprintf(path, sizeof(path), "%s/tenon-gpu-%s",
+                   access("/run/lock", W_OK) == 0 ? "/run/lock" : "/tmp", uuid);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     assert_int_equal(tn_trial_run(&request, &result, &err), TN_E_AGAIN);

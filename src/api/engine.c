@@ -1,0 +1,211 @@
+/* Handing out engines: tn_get() behind the public interface. */
+#include "api/loader.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "loader/get_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* The caller's struct may be older (shorter: the rest is zero) or newer than ours (what we do not
+ * know must be zero, else we would ignore a wish). */
+static int take_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
+                        struct tn_error *err)
+{
+    memset(ret_ours, 0, ours);
+    if (!theirs)
+        return TN_OK;
+    if (size < sizeof(size_t))
+        return tn_fail(err, TN_E_USAGE, "options: size is not set");
+    for (size_t i = ours; i < size; i++)
+        if (((const char *)theirs)[i] != 0)
+            return tn_fail(err, TN_E_USAGE, "options: this library %s is older than its caller",
+                           TN_VERSION);
+    memcpy(ret_ours, theirs, size < ours ? size : ours);
+    return TN_OK;
+}
+
+/* ---- a loader ---- */
+
+int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **ret_loader,
+                   struct tn_error *err)
+{
+    struct tn_loader_options mine;
+    struct tn_loader *loader;
+    tn_auto(tn_store_done) struct tn_store *store = NULL;
+    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+
+    if (rc == TN_OK && !ret_loader)
+        rc = tn_fail(err, TN_E_USAGE, "tn_loader_open: ret_loader is needed");
+    if (rc == TN_OK)
+        rc = tn_store_open(mine.store, &store, err);
+    if (rc < 0)
+        return rc;
+    loader = calloc(1, sizeof(*loader));
+    if (!loader)
+        return tn_fail(err, TN_E_NOMEM, "open a loader");
+    loader->store = mine.store ? strdup(mine.store) : NULL;
+    if (mine.store && !loader->store) {
+        free(loader);
+        return tn_fail(err, TN_E_NOMEM, "open a loader");
+    }
+    *ret_loader = loader;
+    return TN_OK;
+}
+
+void tn_loader_close(struct tn_loader *loader)
+{
+    if (!loader)
+        return;
+    free(loader->store);
+    free(loader);
+}
+
+/* ---- options ---- */
+
+struct watch {
+    const struct tn_engine_options *options;
+};
+
+static bool show_event(const struct tn_get_event *event, void *user)
+{
+    const struct watch *watch = user;
+    struct tn_engine_event out = { .size = sizeof(out),
+                                   .rung = tn_precision_name(event->rung),
+                                   .doing = event->doing,
+                                   .phase = event->phase,
+                                   .holder = event->holder,
+                                   .elapsed_ms = event->elapsed / TN_NSEC_PER_MS };
+
+    return watch->options->event(&out, watch->options->user);
+}
+
+static int level_of(const char *text, enum tn_level *ret_level, struct tn_error *err)
+{
+    *ret_level = TN_LEVEL_NONE;
+    if (!text)
+        return TN_OK;
+    if (strcmp(text, "header") == 0)
+        *ret_level = TN_LEVEL_HEADER;
+    else if (strcmp(text, "loaded") == 0)
+        *ret_level = TN_LEVEL_LOADED;
+    else
+        return tn_fail(err, TN_E_USAGE, "level is header or loaded, not '%.40s'", text);
+    return TN_OK;
+}
+
+static int get_options_of(const struct tn_engine_options *options, struct watch *watch,
+                          struct tn_get_options *ret_get, struct tn_error *err)
+{
+    const char *accept = options->accept ? options->accept : "loads";
+
+    *ret_get =
+        (struct tn_get_options) { .precision = options->precision,
+                                  .shapes = options->shapes,
+                                  .runtime = options->runtime,
+                                  .gpu = options->gpu,
+                                  .for_device = options->for_device,
+                                  .accept_may_load = strcmp(accept, "may-load") == 0,
+                                  .no_build = options->no_build,
+                                  .retry = options->retry,
+                                  .allow_host_code = options->allow_host_code,
+                                  .build_time_limit = options->build_time_limit_ms * TN_NSEC_PER_MS,
+                                  .build_memory_bytes = options->build_memory_bytes,
+                                  .event = options->event ? show_event : NULL,
+                                  .user = watch };
+    if (!ret_get->accept_may_load && strcmp(accept, "loads") != 0)
+        return tn_fail(err, TN_E_USAGE, "accept is loads or may-load, not '%.40s'", accept);
+    if (options->build_time_limit_ms < 0 || options->build_memory_bytes < 0)
+        return tn_fail(err, TN_E_USAGE, "a limit of a build is negative");
+    return level_of(options->level, &ret_get->level, err);
+}
+
+/* ---- an engine ---- */
+
+static int map_plan(struct tn_engine *engine, struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    struct stat st;
+    int rc = tn_file_open(engine->got.entry.path, &fd, &st, err);
+
+    if (rc < 0)
+        return rc;
+    engine->bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (engine->bytes == MAP_FAILED) {
+        engine->bytes = NULL;
+        return tn_fail_os(err, TN_E_IO, "map '%s'", engine->got.entry.path);
+    }
+    engine->size = (size_t)st.st_size;
+    return TN_OK;
+}
+
+int tn_engine_get(struct tn_loader *loader, const char *model,
+                  const struct tn_engine_options *options, struct tn_engine **ret_engine,
+                  struct tn_error *err)
+{
+    struct tn_engine_options mine;
+    struct watch watch = { &mine };
+    struct tn_get_options get;
+    struct tn_engine *engine;
+    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+
+    if (rc == TN_OK && (!model || !ret_engine))
+        rc = tn_fail(err, TN_E_USAGE, "tn_engine_get: model and ret_engine are needed");
+    if (rc == TN_OK)
+        rc = get_options_of(&mine, &watch, &get, err);
+    if (rc < 0)
+        return rc;
+    engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return tn_fail(err, TN_E_NOMEM, "get an engine of '%s'", model);
+    get.model = model;
+    get.store = loader ? loader->store : NULL;
+    rc = tn_get(&get, &engine->got, err);
+    if (rc == TN_OK)
+        rc = map_plan(engine, err);
+    if (rc < 0) {
+        tn_engine_close(engine);
+        return rc;
+    }
+    *ret_engine = engine;
+    return TN_OK;
+}
+
+void tn_engine_close(struct tn_engine *engine)
+{
+    if (!engine)
+        return;
+    if (engine->bytes)
+        (void)munmap(engine->bytes, engine->size);
+    tn_get_result_done(&engine->got);
+    free(engine);
+}
+
+const char *tn_engine_path(const struct tn_engine *engine)
+{
+    return engine ? engine->got.entry.path : NULL;
+}
+
+const void *tn_engine_bytes(const struct tn_engine *engine, size_t *ret_bytes)
+{
+    if (ret_bytes)
+        *ret_bytes = engine ? engine->size : 0;
+    return engine ? engine->bytes : NULL;
+}
+
+void *tn_engine_object(const struct tn_engine *engine)
+{
+    return engine ? engine->object : NULL;
+}
+
+int tn_engine_report(const struct tn_engine *engine, char **ret_json, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+
+    if (!engine || !ret_json)
+        return tn_fail(err, TN_E_USAGE, "tn_engine_report: engine and ret_json are needed");
+    json = tn_get_result_to_json(&engine->got);
+    *ret_json = json ? tn_json_text(json) : NULL;
+    return *ret_json ? TN_OK : tn_fail(err, TN_E_NOMEM, "report of an engine");
+}

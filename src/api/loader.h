@@ -1,0 +1,23 @@
+/*
+ * Inside the public interface: the objects behind its handles.
+ */
+#ifndef TN_API_LOADER_H
+#define TN_API_LOADER_H
+
+#include "loader/loader.h"
+#include "store/store.h"
+
+#include <tenon/tenon.h>
+
+struct tn_loader {
+    char *store; /* list of stores, or NULL = the defaults */
+};
+
+struct tn_engine {
+    struct tn_get_result got;
+    void *bytes; /* mapping of the plan; NULL = not mapped */
+    size_t size;
+    void *object; /* the application's */
+};
+
+#endif
