@@ -1,10 +1,9 @@
 /* The public functions of libtenon that are not a module's own. */
+#include "api/loader.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "plan/plan_json.h"
 
 #include <stdlib.h>
-#include <tenon/tenon.h>
 
 const char *tn_library_version(void)
 {
@@ -14,6 +13,16 @@ const char *tn_library_version(void)
 void tn_free(void *memory)
 {
     free(memory);
+}
+
+int tn_api_text(const json_t *json, char **ret_json, struct tn_error *err)
+{
+    char *text = json ? tn_json_text(json) : NULL;
+
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "an answer as text");
+    *ret_json = text;
+    return TN_OK;
 }
 
 int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *err)
@@ -35,6 +44,6 @@ int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *err)
     if (rc < 0)
         return tn_while(err, rc, "inspect '%s'", path);
     json = tn_plan_to_json(&plan, &io);
-    *ret_json = json ? tn_json_text(json) : NULL;
-    return *ret_json ? TN_OK : tn_fail(err, TN_E_NOMEM, "inspect '%s'", path);
+    rc = tn_api_text(json, ret_json, err);
+    return rc < 0 ? tn_while(err, rc, "inspect '%s'", path) : TN_OK;
 }

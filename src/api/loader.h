@@ -4,6 +4,7 @@
 #ifndef TN_API_LOADER_H
 #define TN_API_LOADER_H
 
+#include "base/json.h"
 #include "loader/loader.h"
 #include "store/store.h"
 
@@ -19,5 +20,9 @@ struct tn_engine {
     size_t size;
     void *object; /* the application's */
 };
+
+/** JSON as text for the caller. @param json NULL = memory ran out while it was made
+ * @return 0 or TN_E_NOMEM */
+int tn_api_text(const json_t *json, char **ret_json, struct tn_error *err);
 
 #endif
