@@ -4,6 +4,7 @@
 #include "plan/plan_json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *tn_library_version(void)
 {
@@ -13,6 +14,22 @@ const char *tn_library_version(void)
 void tn_free(void *memory)
 {
     free(memory);
+}
+
+int tn_api_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
+                   struct tn_error *err)
+{
+    memset(ret_ours, 0, ours);
+    if (!theirs)
+        return TN_OK;
+    if (size < sizeof(size_t))
+        return tn_fail(err, TN_E_USAGE, "options: size is not set");
+    for (size_t i = ours; i < size; i++)
+        if (((const char *)theirs)[i] != 0)
+            return tn_fail(err, TN_E_USAGE, "options: this library %s is older than its caller",
+                           TN_VERSION);
+    memcpy(ret_ours, theirs, size < ours ? size : ours);
+    return TN_OK;
 }
 
 int tn_api_text(const json_t *json, char **ret_json, struct tn_error *err)

@@ -8,24 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* The caller's struct may be older (shorter: the rest is zero) or newer than ours (what we do not
- * know must be zero, else we would ignore a wish). */
-static int take_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
-                        struct tn_error *err)
-{
-    memset(ret_ours, 0, ours);
-    if (!theirs)
-        return TN_OK;
-    if (size < sizeof(size_t))
-        return tn_fail(err, TN_E_USAGE, "options: size is not set");
-    for (size_t i = ours; i < size; i++)
-        if (((const char *)theirs)[i] != 0)
-            return tn_fail(err, TN_E_USAGE, "options: this library %s is older than its caller",
-                           TN_VERSION);
-    memcpy(ret_ours, theirs, size < ours ? size : ours);
-    return TN_OK;
-}
-
 /* ---- a loader ---- */
 
 int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **ret_loader,
@@ -34,7 +16,7 @@ int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **r
     struct tn_loader_options mine;
     struct tn_loader *loader;
     tn_auto(tn_store_done) struct tn_store *store = NULL;
-    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+    int rc = tn_api_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && !ret_loader)
         rc = tn_fail(err, TN_E_USAGE, "tn_loader_open: ret_loader is needed");
@@ -148,7 +130,7 @@ int tn_engine_get(struct tn_loader *loader, const char *model,
     struct watch watch = { &mine };
     struct tn_get_options get;
     struct tn_engine *engine;
-    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+    int rc = tn_api_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && (!model || !ret_engine))
         rc = tn_fail(err, TN_E_USAGE, "tn_engine_get: model and ret_engine are needed");

@@ -21,6 +21,15 @@ struct tn_engine {
     void *object; /* the application's */
 };
 
+/**
+ * A caller's options as ours. His struct may be older (shorter: the rest is zero) or newer than
+ * ours; what we do not know of it must be zero, else we would ignore a wish.
+ * @param theirs may be NULL: all defaults
+ * @return 0 or TN_E_USAGE
+ */
+int tn_api_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
+                   struct tn_error *err);
+
 /** JSON as text for the caller. @param json NULL = memory ran out while it was made
  * @return 0 or TN_E_NOMEM */
 int tn_api_text(const json_t *json, char **ret_json, struct tn_error *err);
