@@ -267,13 +267,14 @@ TN_API int tn_device_probe(char **ret_json, struct tn_error *err);
 
 /* ---- the store --------------------------------------------------------------------------- */
 
-/** All engines of the loader's stores: a JSON array of what `tenon cache ls --json` prints.
+/** All engines of the loader's stores that can be used, newest first: a JSON array of what `tenon
+ * cache ls --json` prints.
  * @return 0, TN_E_IO, TN_E_NOMEM, … */
 TN_API int tn_store_list(struct tn_loader *loader, char **ret_json, struct tn_error *err);
 
 /** An operator's will about one engine, by digest, prefix of at least 6 digits, or name: what is
  * "pin" (never collected), "unpin", "bless" (handed out before others of its recipe) or "verify"
- * (its bytes are hashed now).
+ * (its bytes are hashed now; an engine whose bytes were changed is set aside).
  * @return 0, TN_E_NOTFOUND, TN_E_USAGE (several, or no such word), TN_E_CORRUPT, TN_E_ACCESS, … */
 TN_API int tn_store_mark(struct tn_loader *loader, const char *engine, const char *what,
                          struct tn_error *err);
