@@ -36,6 +36,10 @@ bool tn_text_ends(const char *text, const char *suffix);
  * become \xNN. */
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
 
+/** Foreign text as one safe line: line breaks and the indentation after them become one blank,
+ * control bytes and broken UTF-8 \xNN; what does not fit is cut. */
+void tn_text_one_line(char *ret_text, size_t size, const char *text);
+
 /** Appends "9.2 MiB" (one decimal from KiB on). */
 void tn_text_add_bytes(struct tn_buf *buf, int64_t bytes);
 
