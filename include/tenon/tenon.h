@@ -99,6 +99,9 @@ struct tn_loader;
 struct tn_loader_options {
     size_t size;       /* sizeof(struct tn_loader_options) */
     const char *store; /* colon-separated folders; NULL = $TENON_STORE, else the user's */
+    /** A Python whose TensorRT may build engines and try them in a child, such as the one that the
+     * application runs in; NULL = only those that `tenon device` lists. */
+    const char *python;
 };
 
 /**
@@ -133,7 +136,10 @@ enum tn_line_severity {
 };
 
 /** Gives Tenon one line of the application's ILogger, so that a failure can be explained. Nothing
- * is kept beyond the telling lines; NULL is ignored. */
+ * is kept beyond the telling lines; NULL is ignored. An error that begins with TN_LINE_STOPPED says
+ * that the callback fails for a reason of the application's own, such as an exception: the engine
+ * is kept, nothing is remembered, and the call fails with TN_E_AGAIN. */
+#define TN_LINE_STOPPED "the application stopped: "
 TN_API void tn_log_line(struct tn_log *log, int severity, const char *text);
 
 /**
@@ -247,6 +253,7 @@ struct tn_check_options {
     bool allow_host_code;   /* the application lets code inside an engine run */
     bool trial;             /* prove it by loading it in a child on this machine's GPU */
     int64_t trial_limit_ms; /* of one trial; 0 = 60 s, more for large engines */
+    const char *python;     /* as in struct tn_loader_options */
 };
 
 /**

@@ -51,6 +51,7 @@ int tn_check(const char *path, const struct tn_check_options *options, char **re
                                     .device_count = mine.device != NULL,
                                     .runtime = mine.runtime,
                                     .gpu = mine.gpu,
+                                    .python = mine.python,
                                     .allow_host_code = mine.allow_host_code,
                                     .trial = mine.trial,
                                     .trial_time_limit = mine.trial_limit_ms * TN_NSEC_PER_MS };

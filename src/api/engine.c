@@ -26,8 +26,9 @@ int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **r
     if (!loader)
         return tn_fail(err, TN_E_NOMEM, "open a loader");
     loader->store = mine.store ? strdup(mine.store) : NULL;
-    if (mine.store && !loader->store) {
-        free(loader);
+    loader->python = mine.python ? strdup(mine.python) : NULL;
+    if ((mine.store && !loader->store) || (mine.python && !loader->python)) {
+        tn_loader_close(loader);
         return tn_fail(err, TN_E_NOMEM, "open a loader");
     }
     *ret_loader = loader;
@@ -39,6 +40,7 @@ void tn_loader_close(struct tn_loader *loader)
     if (!loader)
         return;
     free(loader->store);
+    free(loader->python);
     free(loader);
 }
 
@@ -121,6 +123,7 @@ static int hand_out(struct tn_loader *loader, const char *model,
         return tn_fail(err, TN_E_NOMEM, "get an engine of '%s'", model);
     get.model = model;
     get.store = loader ? loader->store : NULL;
+    get.python = loader ? loader->python : NULL;
     get.load = load;
     rc = tn_get(&get, &engine->got, err);
     if (rc == TN_OK && !load)

@@ -11,7 +11,8 @@
 #include <tenon/tenon.h>
 
 struct tn_loader {
-    char *store; /* list of stores, or NULL = the defaults */
+    char *store;  /* list of stores, or NULL = the defaults */
+    char *python; /* an interpreter that may build and try, or NULL */
 };
 
 struct tn_engine {

@@ -19,7 +19,8 @@ static int get_devices(struct tn_check *check, struct tn_error *err)
     if (!check->device || !check->place)
         return tn_fail(err, TN_E_NOMEM, "keep %zu devices", check->device_count);
     if (wish->device_count == 0)
-        return tn_device_learn(&(struct tn_probe_options) { 0 }, check->device, err);
+        return tn_device_learn(&(struct tn_probe_options) { .python = wish->python }, check->device,
+                               err);
     for (size_t i = 0; rc == TN_OK && i < wish->device_count; i++)
         rc = tn_device_get(wish->device[i], &check->device[i], err);
     return rc;

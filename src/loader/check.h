@@ -21,6 +21,7 @@ struct tn_check_wish {
     size_t device_count;
     const char *runtime; /* "trt10.6.0.26", "all"; NULL = decide */
     const char *gpu;     /* index, UUID or name; NULL = the first visible */
+    const char *python;  /* an interpreter that may try; NULL = those found */
     bool allow_host_code;
     bool trial;               /* load it here in a child; only without devices */
     tn_nsec trial_time_limit; /* of one trial; 0 = the trial's own default */
