@@ -215,6 +215,7 @@ static int try_named(struct tn_job *job, struct named_search *search, struct tn_
     report->result = "hit";
     result->precision = report->precision;
     (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
+    job->source = "store";
     rc = prove_entry(job, report->precision, &why, err);
     if (rc == TN_PROOF_GOOD) {
         result->source = "store";
@@ -353,8 +354,10 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
 {
     bool own = tn_digest_equal(&job->result->entry.record.key, &rung->key);
     struct tn_refusal why;
-    int rc = prove_entry(job, rung->precision, &why, err);
+    int rc;
 
+    job->source = source;
+    rc = prove_entry(job, rung->precision, &why, err);
     if (rc == TN_PROOF_GOOD) {
         if (strcmp(source, "store") != 0)
             tn_rung_forget(job, rung); /* not before: a back-off grows while it builds and fails */

@@ -9,6 +9,7 @@
 #include "loader/loader.h"
 #include "loader/target.h"
 #include "store/refusal.h"
+#include "store/spool.h"
 #include "store/store.h"
 
 /** Everything that the steps share. Zeroed parts are not reached yet. */
@@ -27,7 +28,8 @@ struct tn_job {
     bool build_forbidden;
     bool from_file; /* MODEL is a file, not a name */
     /* of the engine that is being proved: */
-    bool tried;  /* a child has loaded it in this call */
+    const char *source; /* "store", "built", "waited"; static */
+    bool tried;         /* a child has loaded it in this call */
     int crashes; /* processes that died while they deserialized it; counted for a load only */
     /* engines that failed a proof in this call: not taken again, even where they could not be set
      * aside */
@@ -137,6 +139,18 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
  */
 int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                 struct tn_refusal *ret_why, struct tn_error *err);
+
+/** What is to be written down of one load; texts are borrowed, "" where nothing told. */
+struct tn_heard {
+    enum tn_outcome_by by;
+    enum tn_outcome_result result;
+    double seconds; /* of the deserialization; negative = not known */
+    const char *class_name;
+    const char *first_line;
+};
+/** Adds it to the spool, with what this job knows of engine and device; failure is ignored. */
+void tn_job_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                    const struct tn_heard *heard);
 
 /** It loaded: kept for later calls under this driver, GPU and runtime. */
 void tn_job_proved(struct tn_job *job, struct tn_entry *entry);

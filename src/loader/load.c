@@ -140,6 +140,22 @@ static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_log
     return TN_PROOF_REFUSED;
 }
 
+static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                         const struct tn_log *log)
+{
+    const struct tn_load *load = job->options->load;
+    bool trouble = log->row && log->row->scope == TN_LOG_DEVICE;
+    struct tn_heard heard = { .by = TN_OUTCOME_APPLICATION,
+                              .result = load->object ? TN_OUTCOME_OK
+                                        : trouble    ? TN_OUTCOME_TROUBLE
+                                                     : TN_OUTCOME_FAILED,
+                              .seconds = (double)load->elapsed / (double)TN_NSEC_PER_S,
+                              .class_name = load->object ? "" : class_of(log),
+                              .first_line = load->object ? "" : log->line };
+
+    tn_job_outcome(job, entry, &heard);
+}
+
 /* ---- crashes ---- */
 
 /* No child can be asked first, and each of the last processes that loaded it died in there. */
@@ -173,6 +189,7 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
         return rc;
     tn_applog_init(&log);
     call_application(job, entry, &plan, &log);
+    note_outcome(job, entry, &log);
     if (load->object) {
         tn_job_proved(job, entry);
         tn_loading_forget(job->store, &entry->record.digest);

@@ -152,6 +152,31 @@ static int trouble(struct tn_job *job, const struct tn_entry *entry,
     return TN_PROOF_GOOD;
 }
 
+static double seconds_of(const struct tn_trial_result *result)
+{
+    for (int i = 0; i < result->phase_count; i++)
+        if (strcmp(result->phase[i].name, "deserialize") == 0)
+            return (double)result->phase[i].ms / 1e3;
+    return -1;
+}
+
+static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                         const struct tn_trial_result *result)
+{
+    static const enum tn_outcome_result results[] = {
+        [TN_BUILD_DONE] = TN_OUTCOME_OK,
+        [TN_BUILD_REFUSED] = TN_OUTCOME_FAILED,
+        [TN_BUILD_TROUBLE] = TN_OUTCOME_TROUBLE,
+    };
+    struct tn_heard heard = { .by = TN_OUTCOME_TRIAL,
+                              .result = results[result->outcome],
+                              .seconds = seconds_of(result),
+                              .class_name = result->reason,
+                              .first_line = result->first_line };
+
+    tn_job_outcome(job, entry, &heard);
+}
+
 static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_trial_result *result,
                  struct tn_refusal *ret_why, struct tn_error *err)
 {
@@ -211,6 +236,7 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
         tn_job_warn(job, "no trial load could be made: %s", why.text);
         return TN_PROOF_GOOD;
     }
+    note_outcome(job, entry, &result);
     return judge(job, entry, &result, ret_why, err);
 }
 
