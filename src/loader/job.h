@@ -115,8 +115,8 @@ enum tn_level tn_job_wanted_level(const struct tn_job *job);
 enum tn_proof {
     TN_PROOF_REFUSED = 0, /* it was set aside: why is to be remembered, and the next rung tried */
     TN_PROOF_GOOD = 1,    /* it may be handed out */
-    TN_PROOF_CHANGED = 2, /* its bytes were not those that were built: it was set aside, and another
-                             engine of the same recipe is as good as before */
+    TN_PROOF_CHANGED = 2, /* its bytes were not those that were built and it was set aside, or it
+                             is gone: another engine of the same recipe is as good as before */
 };
 
 /**

@@ -170,11 +170,21 @@ static bool too_many_crashes(struct tn_job *job, struct tn_entry *entry, struct 
     return true;
 }
 
+/* Another process set it aside since it was found: what it got instead is there, too. */
+static int went_away(const struct tn_error *gone, struct tn_refusal *ret_why)
+{
+    *ret_why =
+        (struct tn_refusal) { .kind = TN_REFUSAL_NONE, .stage = "load", .name = "went-away" };
+    (void)tn_text_copy(ret_why->first_line, sizeof(ret_why->first_line), gone->text);
+    return TN_PROOF_CHANGED;
+}
+
 int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                 struct tn_refusal *ret_why, struct tn_error *err)
 {
     struct tn_load *load = job->options->load;
     struct tn_mapping plan = { 0 };
+    struct tn_error gone = { 0 };
     struct tn_log log;
     int rc;
 
@@ -184,9 +194,11 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
         return TN_PROOF_REFUSED;
     if (!tn_job_event(job, rung, "deserializing", NULL, 0, 0))
         return tn_fail(err, TN_E_CANCELLED, "stopped before the application loads the engine");
-    rc = tn_mapping_open(entry, &plan, err);
+    rc = tn_mapping_open(entry, &plan, &gone);
+    if (rc == TN_E_NOTFOUND)
+        return went_away(&gone, ret_why);
     if (rc < 0)
-        return rc;
+        return tn_fail(err, rc, "%s", gone.text);
     tn_applog_init(&log);
     call_application(job, entry, &plan, &log);
     note_outcome(job, entry, &log);
