@@ -24,8 +24,8 @@ static const tn_nsec patience = 200 * TN_NSEC_PER_MS;
 
 /* ---- one outcome ---- */
 
-static const char *const by_names[] = { "application", "trial" };
-static const char *const result_names[] = { "ok", "failed", "trouble" };
+static const char *const by_names[TN_OUTCOME_BYS] = { "application", "trial" };
+static const char *const result_names[TN_OUTCOME_RESULTS] = { "ok", "failed", "trouble" };
 
 const char *tn_outcome_by_name(enum tn_outcome_by by)
 {
@@ -332,7 +332,8 @@ static int open_current(const struct tn_store *store, const char *folder, const 
     return TN_OK;
 }
 
-/* Whether the file ends within a line: its writer died or had no space. */
+/* Whether the file ends within a line: its writer died or had no space. Or it is still at it, for
+ * the size grows page by page: that costs an empty line. */
 static bool ends_torn(int fd, int64_t size)
 {
     char last = '\n';

@@ -10,8 +10,8 @@
  *
  * `dropped` counts the outcomes that had gone with older files when this one was begun. A file is
  * full at TN_SPOOL_SEGMENT_BYTES; TN_SPOOL_SEGMENTS_MAX are kept. A line is one write() with
- * O_APPEND; what is torn, foreign or of another schema is passed over by readers, and a torn end
- * costs its own line only. New members may come; a member that changes its meaning makes
+ * O_APPEND; what is empty, torn, foreign or of another schema is passed over by readers, and a torn
+ * end costs its own line only. New members may come; a member that changes its meaning makes
  * tenon-outcome/2.
  *
  * Many processes may write and read at once. Writers take a lock only to begin a file. Losing
@@ -31,15 +31,13 @@ enum {
     TN_SPOOL_LINE_MAX = 4096,
 };
 
-enum tn_outcome_by {
-    TN_OUTCOME_APPLICATION,
-    TN_OUTCOME_TRIAL,
-};
+enum tn_outcome_by { TN_OUTCOME_APPLICATION, TN_OUTCOME_TRIAL, TN_OUTCOME_BYS };
 
 enum tn_outcome_result {
     TN_OUTCOME_OK,
     TN_OUTCOME_FAILED,  /* the engine's own fault, or the application's */
     TN_OUTCOME_TROUBLE, /* the device's */
+    TN_OUTCOME_RESULTS
 };
 
 /** One load. Texts are "" where they are not known. */

@@ -1,12 +1,15 @@
 """tn_engine_load() in a program of somebody else: real engines, a deserialization that does what the test says."""
 import json
 import pathlib
+import re
 import signal
 import subprocess
 
+import jsonschema
 import pytest
 
-from conftest import BUILD, answer, model, needs_rtx
+from conftest import BUILD, ROOT, answer, model, needs_rtx
+from conftest import run as run_tenon
 
 pytestmark = needs_rtx
 RUNTIME = "rtx1.7.1.116"
@@ -56,6 +59,9 @@ def test_load__builds_once_and_proves_by_loading(load, store, net):
     calls, [one] = load(net, "ok")
     assert (calls, one["code"], one["object"]) == (1, "OK", "an engine")
     assert one["report"]["source"] == "built" and one["report"]["level"] == "loaded"
+    jsonschema.validate(one["report"], json.loads((ROOT / "docs/schemas/get.schema.json").read_text()))
+    shown = answer("cache", "show", one["report"]["digest"])[0]
+    assert one["report"]["record"] == shown["record"]
     calls, [one] = load(net, "ok", level="loaded")
     assert calls == 1 and one["report"]["source"] == "store"
     assert [(o["by"], o["result"], o["source"], o["rung"]) for o in outcomes(store)] == [
@@ -164,3 +170,39 @@ def test_load__threads_of_which_one_fails_agree_in_the_end(load, store, net):
     calls, answers = load(net, VERSION_LINE, "ok", precision="fp32,fp16", threads=8, status=0)
     assert all(one["code"] == "OK" for one in answers) and calls >= 9
     assert all(one["report"]["precision"] in ("fp32", "fp16") for one in answers)
+
+
+def samples(store, tmp_path):
+    """{name: {labels: value}} of `cache stats --prom`."""
+    file = tmp_path / "tenon.prom"
+    assert run_tenon("cache", "stats", "--prom", file).returncode == 0
+    subprocess.run(["promtool", "check", "metrics"], stdin=file.open(), check=True)
+    found = {}
+    for line in file.read_text().splitlines():
+        match = re.fullmatch(r"(tenon_\w+)\{(.*)\} (\S+)", line)
+        if match:
+            labels = tuple(sorted(re.findall(r'(\w+)="([^"]*)"', match[2])))
+            found.setdefault(match[1], {})[labels] = float(match[3])
+    return found
+
+
+def test_stats__tell_of_the_latest_load_of_each_model(load, store, net, tmp_path):
+    load(net, VERSION_LINE, "ok", precision="fp32,fp16")
+    [told] = answer("cache", "stats")
+    assert told["refusals"] == 1 and told["backoffs"] == 0
+    assert told["outcomes"] == {"application": {"failed": 1, "ok": 1, "trouble": 0},
+                                "trial": {"failed": 0, "ok": 0, "trouble": 0}}
+    [last] = told["loads"]
+    assert (last["model"], last["result"], last["precision"], last["rung"], last["source"]) == \
+        ("net", "ok", "fp16", 2, "built")
+    labels = tuple(sorted({"model": "net", "by": "application", "precision": "fp16", "rung": "2", "source": "built",
+                           "runtime": RUNTIME, "gpu_class": last["gpu_class"] or ""}.items()))
+    found = samples(store, tmp_path)
+    assert found["tenon_load_success"] == {labels: 1} and found["tenon_load_rung"] == {labels: 2}
+    assert found["tenon_load_seconds"][labels] == pytest.approx(last["seconds"], abs=1e-6)
+    assert found["tenon_refusals"] == {(("kind", "lasting"),): 1, (("kind", "backoff"),): 0}
+    assert found["tenon_outcomes"][(("by", "application"), ("result", "failed"))] == 1
+    load(net, DEVICE_LINE, precision="fp32,fp16", status=1)
+    found = samples(store, tmp_path)
+    assert list(found["tenon_load_success"].values()) == [0]
+    assert "net by application: trouble (cuda-unavailable), fp16, rung 2" in run_tenon("cache", "stats").stdout
