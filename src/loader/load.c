@@ -92,8 +92,8 @@ static const char *cure_of(const struct tn_log *log)
 static int device_trouble(const struct tn_entry *entry, const struct tn_log *log,
                           struct tn_error *err)
 {
-    return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; kept at '%s'", log->row->name, log->line,
-                   log->row->cure, entry->path);
+    return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", log->row->name,
+                   log->line, log->row->cure, entry->path);
 }
 
 /* The child had the same driver, GPU and runtime by all that is known. A line of a lasting class
@@ -106,7 +106,7 @@ static int application_trouble(const struct tn_job *job, const struct tn_entry *
 
     return tn_fail(err, lasting ? TN_E_UNSUPPORTED : TN_E_AGAIN,
                    "the application could not load what loaded before under %s and this driver: "
-                   "%s: %.160s; kept at '%s'",
+                   "%s: %.160s; the engine is kept: '%s'",
                    job->result->runtime, class_of(log), line_of(log), entry->path);
 }
 

@@ -146,7 +146,7 @@ static int trouble(struct tn_job *job, const struct tn_entry *entry,
         tn_job_changed(job, entry, ret_why))
         return TN_PROOF_CHANGED;
     if (dangerous && job->options->load)
-        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; kept at '%s'", result->reason,
+        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", result->reason,
                        result->first_line, result->cure, entry->path);
     tn_job_warn(job, "no trial load could be made: %s", result->first_line);
     return TN_PROOF_GOOD;
