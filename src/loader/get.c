@@ -130,6 +130,7 @@ static bool consider_named(struct tn_entry *entry, void *user)
     struct tn_job *job = search->job;
     struct tn_answer answer;
     struct tn_error why = { 0 };
+    struct tn_refusal fell;
     bool good;
 
     if (strcmp(entry->record.model_name, job->options->model) != 0 &&
@@ -138,6 +139,10 @@ static bool consider_named(struct tn_entry *entry, void *user)
     search->seen++;
     if (!wanted_precision(search, entry) || tn_job_has_failed(job, entry))
         return true;
+    if (tn_job_passes_over(job, entry, &fell)) {
+        tn_buf_addf(&search->passed, "; %s: it did not load at %s", entry->record.name, fell.time);
+        return true;
+    }
     if (tn_job_verdict(job, entry, &answer, &why) != TN_OK) {
         tn_buf_addf(&search->passed, "; %s", why.text);
         return true;

@@ -160,6 +160,14 @@ void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
                       const struct tn_refusal *why);
 bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry);
 
+/** Remembers that an engine of a store that is only read did not load here: it cannot be set aside,
+ * so its recipe's refusal or back-off stands for it. */
+void tn_job_pass_over(struct tn_job *job, const struct tn_entry *entry,
+                      const struct tn_refusal *why);
+/** Whether that was done, and still counts. @param ret_why filled when it does */
+bool tn_job_passes_over(const struct tn_job *job, const struct tn_entry *entry,
+                        struct tn_refusal *ret_why);
+
 /** Hashes the plan: no recipe is to blame for bytes that something changed since. Sets it aside and
  * fills `ret_why` when they differ. @return whether they do */
 bool tn_job_changed(struct tn_job *job, const struct tn_entry *entry, struct tn_refusal *ret_why);

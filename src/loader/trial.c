@@ -71,11 +71,13 @@ void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
     struct tn_error err = { 0 };
 
     (void)snprintf(reason, sizeof(reason), "%s: %s: %s", why->stage, why->name, why->first_line);
-    if (tn_object_set_aside(job->store, entry, reason, &err) == TN_OK)
+    if (tn_object_set_aside(job->store, entry, reason, &err) == TN_OK) {
         tn_job_warn(job, "'%s' did not load and was set aside", entry->record.name);
-    else
+    } else {
         tn_job_warn(job, "'%s' did not load, and stays where it is: %s", entry->record.name,
                     err.text);
+        tn_job_pass_over(job, entry, why);
+    }
     tn_loading_forget(job->store, &entry->record.digest);
     if (job->failed_count < TN_COUNT(job->failed))
         job->failed[job->failed_count++] = entry->record.digest;

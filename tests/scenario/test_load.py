@@ -157,6 +157,22 @@ def test_load__by_name_takes_what_the_store_has_one_after_the_other(load, store,
     assert len(files(store, "objects/sha256/*/*/plan")) == 1
 
 
+def test_load__engine_of_a_store_that_is_only_read_is_passed_over_the_next_time(load, store, net, tmp_path, monkeypatch):
+    answer("get", net, "--runtime", RUNTIME)
+    monkeypatch.setenv("TENON_STORE", f"{tmp_path / 'mine'}:{store}")
+    ladder = {"precision": "fp32,fp16"}
+    calls, [one] = load(net, VERSION_LINE, "ok", **ladder)
+    assert calls == 2 and rungs(one) == [("fp32", "failed"), ("fp16", "built")]
+    assert any("stays where it is" in warning for warning in one["report"]["warnings"])
+    assert len(files(store, "objects/sha256/*/*/plan")) == 1, "nobody touches a store that is only read"
+    calls, [one] = load(net, "ok", **ladder)
+    assert calls == 1 and rungs(one) == [("fp32", "refused"), ("fp16", "hit")]
+    calls, [one] = load("net", "ok", **ladder)
+    assert calls == 1 and one["report"]["precision"] == "fp16"
+    calls, [one] = load(net, "ok", retry=1, **ladder)
+    assert calls == 1 and rungs(one) == [("fp32", "hit")]
+
+
 def test_load__threads_share_a_loader(load, store, net):
     calls, answers = load(net, "ok", threads=8)
     assert calls == 8 and [one["code"] for one in answers] == ["OK"] * 8
