@@ -44,6 +44,10 @@ int tn_refusal_keep(const struct tn_store *store, const struct tn_digest *key,
                     const struct tn_moment *now, const struct tn_refusal *refusal,
                     struct tn_error *err);
 
+/** How many recipes are not tried now: for a lasting reason, and in back-off. */
+void tn_refusals_count(const struct tn_store *store, const struct tn_moment *now,
+                       int64_t *ret_lasting, int64_t *ret_backoff);
+
 /** Forgets refusal and back-off of a key; none there is fine. */
 void tn_refusal_forget(const struct tn_store *store, const struct tn_digest *key);
 
