@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -145,6 +146,28 @@ def test_cpp__a_runtime_that_was_made_for_the_engine_ends_after_it(wrapper, read
               LD_LIBRARY_PATH=str(driver)).stdout
     assert out == "2\n"
     assert (tmp_path / "fate").read_text().split() == ["engine", "runtime"]
+
+
+# ---- the document ---------------------------------------------------------------------------------
+
+AROUND = """
+#include <NvInfer.h>
+#include <tenon/tenon.hpp>
+static void use(int) {}
+"""
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++-14"])
+def test_library__every_snippet_of_cpp_compiles(tmp_path, compiler):
+    snippets = re.findall(r"```cpp\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.S)
+    assert len(snippets) == 2
+    body = AROUND
+    for number, snippet in enumerate(snippets):
+        arguments = "nvinfer1::IRuntime &runtime" if "runtime," in snippet else ""
+        body += f"static void snippet_{number}({arguments})\n{{\n{snippet}}}\n"
+    body += "int main() { (void)snippet_0; (void)snippet_1; (void)use; }\n"
+    (tmp_path / "snippets.cpp").write_text(body)
+    compiled(compiler, tmp_path / "snippets.cpp", tmp_path)
 
 
 # ---- the example ----------------------------------------------------------------------------------

@@ -143,6 +143,30 @@ def test_python__its_own_tests_pass_where_the_wheel_is_installed(python, tmp_pat
     assert int(re.search(r"Ran (\d+) tests", done.stderr).group(1)) > 30
 
 
+SNIPPET = """
+import sys, types, tenon._tensorrt
+class Engine:
+    def create_execution_context(self): return "a context"
+class Runtime:
+    def __init__(self, logger): pass
+    def deserialize_cuda_engine(self, plan): return Engine()
+sys.modules["tensorrt"] = types.ModuleType("tensorrt")
+vars(sys.modules["tensorrt"]).update(Runtime=Runtime, ILogger=object, __version__="")
+tenon._tensorrt.driver_trouble = lambda: None
+def my_deserialize(plan): return bytes(plan[:4])
+"""
+
+
+@needs_rtx
+def test_library__every_snippet_of_python_runs(python, tmp_path):
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.S)
+    assert len(snippets) == 3
+    (tmp_path / "model.onnx").symlink_to(model("light_squeezenet"))
+    for snippet in snippets:
+        command(python, "-W", "error", "-c", SNIPPET + snippet.replace('["fp16", "fp32"]', '["fp32"]'), cwd=tmp_path,
+                env=clean(TENON_STORE=str(tmp_path / "store"), TENON_RUNTIME=RUNTIME))
+
+
 @needs_rtx
 @pytest.mark.skipif(pathlib.Path("/dev/nvidiactl").exists(), reason="this machine has a driver")
 def test_python_example__builds_keeps_says_why_not_and_builds_no_second_time(python, tmp_path):
