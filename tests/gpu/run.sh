@@ -68,6 +68,10 @@ for index in glob.glob(root + "/records/*.json"):
 PY
 expect 0 "set aside" "an engine that does not load is set aside; the next rung is got" "$tenon" get "$work/model.yaml"
 expect 0 "fp32" "the fallen rung is remembered" "$tenon" get "$work/model.yaml"
+here=$(cd "$(dirname "$0")/../.." && pwd)
+library=$(find "$folder" -name libtenon.so.0 | head -n 1)
+expect 0 "level loaded.*ready" "Python: three lines load it" \
+    env "PYTHONPATH=$here/bindings/python:${PYTHONPATH:-}" "TENON_LIBRARY=$library" "$python" "$here/examples/load_engine.py" "$work/model.yaml"
 for other in "$@"; do
     expect 1 "wont-load" "refused: $(basename "$other")" "$tenon" check --trial "$other"
 done
