@@ -166,6 +166,12 @@ static bool too_many_crashes(struct tn_job *job, struct tn_entry *entry, struct 
     *ret_why = (struct tn_refusal) { .kind = TN_REFUSAL_BACKOFF, .stage = "load", .name = "crash" };
     (void)snprintf(ret_why->first_line, sizeof(ret_why->first_line),
                    "the last %d processes died while they deserialized it", job->crashes);
+    tn_job_outcome(job, entry,
+                   &(struct tn_heard) { .by = TN_OUTCOME_APPLICATION,
+                                        .result = TN_OUTCOME_FAILED,
+                                        .seconds = -1,
+                                        .class_name = ret_why->name,
+                                        .first_line = ret_why->first_line });
     tn_job_set_aside(job, entry, ret_why);
     return true;
 }

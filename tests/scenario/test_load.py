@@ -159,6 +159,7 @@ def test_load__crash_loop_ends_at_the_next_rung(load, store, net, end, number, m
     assert calls == 1 and rungs(one) == [("fp32", "failed"), ("fp16", "built")]
     assert "3 processes died" in one["report"]["ladder"][0]["reason"]
     assert not files(store, "hosts/*/loading/*") and len(files(store, "aside/*")) == 1
+    assert [(o["result"], o["class"]) for o in outcomes(store)] == [("failed", "crash"), ("ok", None)]
 
 
 def test_load__by_name_takes_what_the_store_has_one_after_the_other(load, store, net):
