@@ -321,7 +321,7 @@ static const struct tn_toolchain *toolchain_of(const struct place *place)
     for (int i = 0; i < place->device->toolchain_count; i++) {
         const struct tn_toolchain *one = &place->device->toolchain[i];
 
-        if (one->builds.kind == place->runtime.kind && strcmp(one->kind, "python") == 0 &&
+        if (one->builds.kind == place->runtime.kind && tn_trial_possible(one) &&
             tn_version_same(&one->builds.version, &place->runtime.version))
             return one;
     }
@@ -413,8 +413,8 @@ static void try_engine(struct job *job, const char *path, const struct place *pl
 
     tn_runtime_id_print(&place->runtime, runtime);
     if (!toolchain) {
-        tn_cli_warn(job->call, "no Python environment here loads with %s: '%s' was not tried",
-                    runtime, path);
+        tn_cli_warn(job->call, "no toolchain here loads with %s: '%s' was not tried", runtime,
+                    path);
         return;
     }
     ret_tried->made = tn_trial_run(&request, &ret_tried->result, &err) == TN_OK;

@@ -167,8 +167,9 @@ static int pick_named(struct named_search *search, struct tn_entry *ret_entry, s
 static int prove_named(struct tn_job *job, struct tn_rung_report *report, struct tn_error *err)
 {
     struct tn_entry *entry = &job->result->entry;
+    struct tn_rung rung = { .precision = report->precision, .report = report };
     struct tn_refusal why;
-    int rc = tn_job_try(job, report->precision, entry, &why, err);
+    int rc = tn_job_try(job, &rung, entry, &why, err);
 
     if (rc > 0)
         return TN_OK;
@@ -299,7 +300,7 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
 {
     struct tn_entry *entry = &job->result->entry;
     struct tn_refusal why;
-    int rc = tn_job_try(job, rung->precision, entry, &why, err);
+    int rc = tn_job_try(job, rung, entry, &why, err);
 
     if (rc > 0) {
         take(job, rung, source);

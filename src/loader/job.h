@@ -105,10 +105,11 @@ enum tn_level tn_job_wanted_level(const struct tn_job *job);
  * Proves an engine by a trial load in a child, where that is wanted and possible and was not done
  * before under this driver, GPU and runtime. An engine that is refused is set aside. Trouble of the
  * device is a warning: the engine is kept at the level that it has.
+ * @param rung    its precision, and its shapes where they are known
  * @param ret_why filled when it was refused
  * @return 1 it may be handed out, 0 refused, or an error (TN_E_CANCELLED)
  */
-int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
+int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *entry,
                struct tn_refusal *ret_why, struct tn_error *err);
 
 /** Fills the result's levels. @return 0, or TN_E_AGAIN when a level that was asked for was not

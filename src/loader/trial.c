@@ -34,8 +34,9 @@ static const char *not_possible(const struct tn_job *job)
         return "it is for another device";
     if (!job->target.has_gpu)
         return "there is no GPU here to try it on";
-    if (!job->target.toolchain || strcmp(job->target.toolchain->kind, "python") != 0)
-        return "no Python environment here has this runtime to try it with";
+    if (!job->target.toolchain || !tn_trial_possible(job->target.toolchain) ||
+        job->target.toolchain->builds.kind != job->target.runtime.kind)
+        return "no toolchain here has this runtime to try it with";
     return NULL;
 }
 
@@ -80,14 +81,15 @@ static void set_aside(struct tn_job *job, const struct tn_entry *entry,
                     err.text);
 }
 
-int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
+int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *entry,
                struct tn_refusal *ret_why, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf under = TN_BUF(512);
-    struct watch watch = { .job = job, .rung = rung };
+    struct watch watch = { .job = job, .rung = rung->precision };
     struct tn_trial_request request = { .toolchain = job->target.toolchain,
                                         .plan_path = entry->path,
                                         .gpu_uuid = job->target.gpu.uuid,
+                                        .shapes = rung->shapes.count > 0 ? &rung->shapes : NULL,
                                         .allow_host_code = job->options->allow_host_code ||
                                                            job->spec.policy.allow_host_code,
                                         .progress = on_progress,
