@@ -4,10 +4,10 @@
  */
 #include "toolchain/trtexec.h"
 
-#include "../plan/make_plan.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "standin.h"
 #include "tn_test.h"
 #include "toolchain/toolchain.h"
 #include "toolchain/trtexec_command.h"
@@ -24,38 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX];
 static unsigned outputs;
-
-static const char *in_folder(const char *name)
-{
-    static char paths[8][PATH_MAX];
-    static unsigned turn;
-    char *path = paths[turn++ % TN_COUNT(paths)];
-
-    assert_true(snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX);
-    return path;
-}
-
-static void write_file(const char *path, const void *data, size_t size)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static char *read_text(const char *path)
-{
-    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(8 << 20);
-    struct tn_error err = { 0 };
-
-    if (tn_file_read(path, &text, &err) < 0)
-        fail_msg("%s", err.text);
-    tn_buf_adds(&text, "");
-    return text.size > 0 ? tn_buf_steal(&text) : strdup("");
-}
 
 /* --- transcripts ------------------------------------------------------------------------------*/
 
@@ -415,19 +384,6 @@ static void job_done(struct job *job)
     tn_shapes_done(&job->shapes);
 }
 
-static void write_plan(const struct tn_version *version)
-{
-    struct made_kind kind = made_kinds[version->part[0] < 10 ? 8 : 12];
-    struct made_facts facts;
-    static struct made made;
-
-    for (int i = 0; i < 4; i++)
-        kind.version[i] = (unsigned char)version->part[i];
-    facts = made_facts_of(&kind);
-    make_plan(&made, &facts);
-    write_file(in_folder("made.plan"), made.data, made.size);
-}
-
 static void prepare_standin(const struct job *job)
 {
     json_t *setup = json_pack("{s[iiii] ss ss ss? si}", "release", job->stands_in.part[0],
@@ -487,23 +443,6 @@ static void assert_ended(const struct job *job, enum tn_build_outcome outcome, c
         fail_msg("%d %s: %s: %s", (int)result->outcome, result->stage, result->reason,
                  result->first_line);
     assert_nothing_beside(job);
-}
-
-/* Whether the stand-in was asked for exactly this word. */
-static bool was_asked(const char *word)
-{
-    char *text = read_text(in_folder("asked.txt")), *save = NULL;
-    bool found = false;
-
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        found |= strcmp(line, word) == 0;
-    free(text);
-    return found;
-}
-
-static bool was_started(void)
-{
-    return access(in_folder("asked.txt"), F_OK) == 0;
 }
 
 static void ask_much(struct job *job)
@@ -917,34 +856,6 @@ TEST(trtexec__has_no_converter)
     job_done(&job);
 }
 
-/* --- the group --------------------------------------------------------------------------------*/
-
-static int make_folder(void **state)
-{
-    char script[PATH_MAX], *text;
-    tn_auto(tn_buf_done) struct tn_buf program = TN_BUF(1 << 20);
-    (void)state;
-
-    (void)snprintf(folder, sizeof(folder), "%s/tn-trtexec-XXXXXX",
-                   getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(script, sizeof(script), "%s/tests/unit/toolchain/trtexec_standin.py",
-                   getenv("TENON_SOURCE_ROOT"));
-    text = read_text(script);
-    tn_buf_addf(&program, "#!/usr/bin/python3 -IB\n%s", text);
-    free(text);
-    write_file(in_folder("trtexec"), tn_buf_text(&program), program.size);
-    assert_int_equal(chmod(in_folder("trtexec"), 0700), 0);
-    write_file(in_folder("model.onnx"), "onnx", 4);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return tn_dir_remove(folder, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -972,5 +883,5 @@ int main(void)
         cmocka_unit_test(trtexec__has_no_converter),
     };
 
-    return cmocka_run_group_tests_name("trtexec", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("trtexec", tests, make_standin, remove_standin);
 }
