@@ -1,7 +1,7 @@
 /*
  * Writes a plan as a TensorRT of some release would for some GPU, for the stand-in of trtexec:
  *
- *     make-plan FILE VERSION [FACT=NUMBER]…      VERSION of four parts, 8.6 or later
+ *     make-plan FILE VERSION [FACT=NUMBER]…      VERSION of four parts, 6.0 or later
  *
  * FACT: cc_major cc_minor sms bus l2 core memory_clock memory integrated weights.
  */
@@ -50,7 +50,7 @@ static const struct made_kind *kind_of(const unsigned version[4])
     for (size_t i = 0; i < sizeof(made_kinds) / sizeof(made_kinds[0]); i++) {
         const struct made_kind *kind = &made_kinds[i];
 
-        if ((kind->envelope == MADE_F1 || kind->envelope == MADE_F2) &&
+        if (kind->envelope != MADE_RTX &&
             (kind->version[0] < version[0] ||
              (kind->version[0] == version[0] && kind->version[1] <= version[1])))
             best = kind;

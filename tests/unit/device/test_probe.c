@@ -497,7 +497,7 @@ TEST(toolchains_yaml_names_environments_and_programs)
     tree_done(&tree);
 }
 
-TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder)
+TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder_and_so_has_its_library)
 {
     static const struct tree_file yaml = { "/opt/tenon/bin/toolchains.yaml",
                                            "toolchains:\n"
@@ -518,6 +518,10 @@ TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder)
     tree_probe(&tree, &device);
     assert_true(device.toolchain_count > 0);
     assert_string_equal(device.toolchain[0].id, "trt8.6.1.6");
+    assert_string_equal(device.runtime[device.runtime_count - 1].path,
+                        "/data/TensorRT-8.6.1.6/lib/libnvinfer.so.8.6.1");
+    assert_int_equal(device.runtime[device.runtime_count - 1].id.version.parts, 4);
+    assert_string_equal(device.runtime[device.runtime_count - 1].found_by, "toolchains.yaml");
     tree_done(&tree);
 }
 
@@ -657,7 +661,8 @@ int main(void)
         cmocka_unit_test(several_wheels_in_one_environment_are_kept_apart),
         cmocka_unit_test(an_environment_that_others_can_change_is_no_toolchain),
         cmocka_unit_test(toolchains_yaml_names_environments_and_programs),
-        cmocka_unit_test(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder),
+        cmocka_unit_test(
+            a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder_and_so_has_its_library),
         cmocka_unit_test(a_toolchains_yaml_with_a_mistake_is_an_error_with_its_place),
         cmocka_unit_test(a_named_toolchains_file_must_exist_and_one_of_others_is_not_read),
         cmocka_unit_test(the_stamp_changes_with_each_fact_and_only_then),

@@ -52,7 +52,9 @@ static inline char *read_text(const char *path)
 /** made.plan there becomes a plan of this release. */
 static inline void write_plan(const struct tn_version *version)
 {
-    struct made_kind kind = made_kinds[version->part[0] < 10 ? 8 : 11];
+    struct made_kind kind = made_kinds[version->part[0] >= 10                          ? 11
+                                       : version->part[0] == 8 && version->part[1] < 6 ? 6
+                                                                                       : 8];
     struct made_facts facts;
     static struct made made;
 

@@ -181,10 +181,14 @@ def build(setup, values):
 def refusal_of(release, data):
     """The first error line of this release about these bytes, None = it loads them."""
     old = release[0] < 10
-    if data[:4] != b"ftrt":
+    if tuple(release[:2]) < (8, 6):
+        magic, version = b"ptrt", release  # its version stands deep inside: not looked at
+    else:
+        magic, version = b"ftrt", tuple(data[0x18:0x1c])
+    if data[:4] != magic:
         return "Error[1]: [runtime.cpp::parsePlan::314] Error Code 1: Serialization (Serialization assertion " \
             "plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed.)"
-    if tuple(data[0x18:0x1c]) == tuple(release):
+    if tuple(version) == tuple(release):
         return None
     if old:
         return "Error[1]: [stdArchiveReader.cpp::StdArchiveReaderInitCommon::41] Error Code 1: Serialization " \
