@@ -149,14 +149,6 @@ static int add_runtimes(struct job *job, const struct tn_device *device, const s
     return add_place(job, device, gpu, id, err);
 }
 
-static bool boards_differ(const struct tn_device *device)
-{
-    for (int i = 1; i < device->gpu_count; i++)
-        if (strcmp(device->gpu[i].name, device->gpu[0].name) != 0)
-            return true;
-    return false;
-}
-
 static int add_device(struct job *job, const struct tn_device *device, struct tn_error *err)
 {
     const char *wanted = tn_given(job->call, "gpu");
@@ -168,7 +160,7 @@ static int add_device(struct job *job, const struct tn_device *device, struct tn
         if (rc < 0)
             return rc;
     }
-    if (!wanted && boards_differ(device))
+    if (!wanted && tn_device_boards_differ(device))
         tn_cli_warn(job->call, "%s has different GPUs; checked is %s (--gpu chooses another)",
                     device->label, gpu->name);
     return add_runtimes(job, device, gpu, err);

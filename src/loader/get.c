@@ -375,6 +375,15 @@ static int get_from_file(struct tn_job *job, struct tn_error *err)
 
 /* ---- around it ---- */
 
+static void say_which_gpu(struct tn_job *job)
+{
+    const struct tn_device *device = job->named ? job->named : job->machine;
+
+    if (!job->options->gpu && tn_device_boards_differ(device))
+        tn_job_warn(job, "%s has different GPUs; the engine is for %s (--gpu chooses another)",
+                    device->label, job->result->gpu);
+}
+
 static int learn_machine(struct tn_job *job, struct tn_error *err)
 {
     int rc;
@@ -395,6 +404,7 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
         (void)tn_text_copy(job->result->gpu, sizeof(job->result->gpu),
                            job->target.gpu.name[0] ? job->target.gpu.name
                                                    : job->target.gpu.product);
+    say_which_gpu(job);
     return TN_OK;
 }
 

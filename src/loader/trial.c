@@ -98,13 +98,14 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
     struct tn_error why = { 0 };
     int rc;
 
-    if (tn_job_wanted_level(job) < TN_LEVEL_LOADED || not_possible(job))
-        return 1;
     rc = proof_holds_for(job, &under, err);
     if (rc < 0)
         return rc;
-    entry->level = tn_object_level_under(entry, tn_buf_text(&under));
-    if (entry->level >= TN_LEVEL_LOADED)
+    entry->level = job->target.here && job->target.has_gpu
+                       ? tn_object_level_under(entry, tn_buf_text(&under))
+                       : TN_LEVEL_HEADER;
+    if (entry->level >= TN_LEVEL_LOADED || tn_job_wanted_level(job) < TN_LEVEL_LOADED ||
+        not_possible(job))
         return 1;
     rc = tn_trial_run(&request, &result, &why);
     if (rc == TN_E_CANCELLED)

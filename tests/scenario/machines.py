@@ -38,10 +38,11 @@ def uuid_of(number, kind="GPU"):
     return f"{kind}-{number:08x}-89ab-cdef-0123-456789abcdef"
 
 
-def board(name, uuid, free=None, **changes):
+def board(product, uuid, free=None, **changes):
     """The lines of a GPU that is a bundled board."""
-    facts = json.loads(subprocess.run([TENON, "device", "--device", name, "--json"], capture_output=True, text=True,
+    facts = json.loads(subprocess.run([TENON, "device", "--device", product, "--json"], capture_output=True, text=True,
                                       check=True).stdout)["gpus"][0]
+    facts["memory_bytes"] = facts["memory_bytes"] or 23609475072  # not known of every board; an L4's
     facts.update(changes)
     major, minor = facts["compute_capability"].split(".")
     lines = ["[gpu]", f"name = {facts['name']}", f"uuid = {uuid}", f"memory = {facts['memory_bytes']}",

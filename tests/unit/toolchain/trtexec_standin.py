@@ -124,7 +124,8 @@ def make_plan(gpu, values, path):
     seed = sum(open(values["onnx"], "rb").read()) % 97 + 100 * ("fp16" in values) + 200 * ("int8" in values)
     words = {"cc_major": "75", "cc_minor": "76", "sms": "16", "bus": "37", "l2": "38", "core": "13",
              "memory_clock": "36", "integrated": "18"}
-    facts = ["%s=%s" % (name, gpu["attribute." + number]) for name, number in words.items()]
+    facts = ["%s=%s" % (name, gpu["attribute." + number]) for name, number in words.items()
+             if "attribute." + number in gpu]
     subprocess.check_call([SETUP["maker"], path, ".".join(map(str, SETUP["release"])), "memory=" + gpu["memory"],
                            "weights=%d" % (8 * seed + 8)] + facts)
 
