@@ -594,7 +594,11 @@ TEST(the_stamp_changes_with_each_fact_and_only_then)
 {
     static const struct tree_file yaml = { "/etc/tenon/toolchains.yaml",
                                            "toolchains: [{kind: python, "
-                                           "python: /opt/venv/bin/python3}]\n" };
+                                           "python: /opt/venv/bin/python3},\n"
+                                           "  {kind: trtexec, trtexec: /data/trt/bin/trtexec, "
+                                           "library: /data/trt/lib}]\n" };
+    static const struct tree_file named = { "/data/trt/lib/libnvinfer.so.10.6.0", "x" };
+    static const struct tree_file program = { "/data/trt/bin/trtexec", "x", .mode = 0755 };
     static const struct tree_file wheel = { SITE "/tensorrt_rtx_libs-9.dist-info/METADATA", "" };
     static const struct tree_file driver = { "/sys/module/nvidia/version", "580.1\n" };
     static const struct tree_file boot = { "/proc/sys/kernel/random/boot_id", "other\n" };
@@ -612,6 +616,10 @@ TEST(the_stamp_changes_with_each_fact_and_only_then)
     assert_changes(&tree, &before, true, "toolchains.yaml");
     tree_write(&tree, &wheel);
     assert_changes(&tree, &before, true, "a wheel in a named environment");
+    tree_write(&tree, &named);
+    assert_changes(&tree, &before, true, "a library in a named folder");
+    tree_write(&tree, &program);
+    assert_changes(&tree, &before, true, "a named program");
     tree_write(&tree, &driver);
     assert_changes(&tree, &before, true, "driver");
     tree_write(&tree, &boot);
