@@ -17,13 +17,13 @@ const struct tn_yaml_row tn_toolchain_rows[] = {
       "it builds, as rtx1.7.1.116." },
     { "toolchains[].kind", TN_YAML_CHOICE, "python|trtexec", NULL,
       "`python`: the TensorRT module of a Python; `trtexec`: the program of TensorRT 8.2 to 11, "
-      "which "
-      "builds but derives no model of another precision." },
+      "which builds and makes trial loads, but derives no model of another precision." },
     { "toolchains[].python", TN_YAML_STRING, NULL, "",
       "Path of the interpreter, as /opt/rtx/bin/python (kind python)." },
     { "toolchains[].trtexec", TN_YAML_STRING, NULL, "", "Path of the program (kind trtexec)." },
     { "toolchains[].library", TN_YAML_STRING, NULL, "",
-      "Folder of its libraries; default: where package records say, or the loader's." },
+      "Folder of its libraries, which count as runtimes of this machine; default: where package "
+      "records say, or the loader's." },
     { NULL, TN_YAML_STRING, NULL, NULL, NULL },
 };
 
