@@ -35,11 +35,11 @@ struct heard {
     bool passed;
 };
 
-static void hear_begin(struct heard *heard)
+static void hear_begin(struct heard *heard, enum tn_trtexec_work work)
 {
     *heard = (struct heard) { .passed = false };
     assert_int_equal(tn_hearing_init(&heard->hearing, NULL, NULL, NULL, NULL), TN_OK);
-    heard->output.hearing = &heard->hearing;
+    tn_trtexec_output_begin(&heard->output, &heard->hearing, work);
 }
 
 static void hear_end(struct heard *heard, const struct tn_proc_result *end)
@@ -165,7 +165,7 @@ static void check_transcript(const char *path, const char *name, const char *exi
     char *copy = strdup(text);
 
     assert_non_null(copy);
-    hear_begin(&heard);
+    hear_begin(&heard, TN_TRTEXEC_BUILDS);
     hear_transcript(&heard, copy);
     hear_end(&heard, &end);
     if (heard.output.word != word)
@@ -208,16 +208,22 @@ TEST(trtexec_output__reads_every_real_transcript)
     assert_true(seen >= 152);
 }
 
-static void hear_text(struct heard *heard, const char *text, int status)
+static void hear_text_of(enum tn_trtexec_work work, struct heard *heard, const char *text,
+                         int status)
 {
     struct tn_proc_result end = { .exit_status = status };
     char *copy = strdup(text);
 
     assert_non_null(copy);
-    hear_begin(heard);
+    hear_begin(heard, work);
     hear_transcript(heard, copy);
     hear_end(heard, &end);
     free(copy);
+}
+
+static void hear_text(struct heard *heard, const char *text, int status)
+{
+    hear_text_of(TN_TRTEXEC_BUILDS, heard, text, status);
 }
 
 #define BANNER "    0.001 o &&&& RUNNING TensorRT.trtexec [TensorRT v101501] [b29] # trtexec\n"
@@ -296,6 +302,9 @@ TEST(trtexec_output__survives_damaged_lines)
                "    0.001 e " STAMP "[E] [TRT] a.cpp:10: ERROR: b.cpp:3 In function checkFoo:\n"
                "    0.001 e [8] false\n"
                "    0.001 e " STAMP "[W] [TRT] The timing cache will not be used!\n"
+               "    0.001 o " STAMP "[I] [TRT] Loaded engine size: 3 MiB\n"
+               "    0.001 o " STAMP "[I] Engine deserialized in 0.01 sec.\n"
+               "    0.001 e " STAMP "[W] Dynamic dimensions required, but no shapes were provided\n"
                "    0.001 e " STAMP "[E]";
     uint32_t seed = 1;
 
@@ -308,10 +317,33 @@ TEST(trtexec_output__survives_damaged_lines)
             seed = seed * 1664525u + 1013904223u;
             text[(seed >> 8) % (sizeof(whole) - 1)] = (char)(1 + (seed >> 24) % 255);
         }
-        hear_text(&heard, text, 1);
+        hear_text_of(round % 2 ? TN_TRTEXEC_LOADS : TN_TRTEXEC_BUILDS, &heard, text, 1);
         assert_int_not_equal(heard.result.outcome, TN_BUILD_DONE);
         hear_done(&heard);
     }
+}
+
+/* That nothing was said is no reason to never try again, in whatever step it was. */
+TEST(trtexec_output__takes_an_end_without_a_word_for_no_lasting_failure)
+{
+    struct heard heard;
+
+    hear_text(&heard,
+              BANNER "    0.001 o " STAMP "[I] Start parsing network model.\n"
+                     "    0.001 o &&&& FAILED TensorRT.trtexec\n",
+              1);
+    assert_string_equal(heard.result.stage, "parse");
+    assert_string_equal(heard.result.reason, "no-result");
+    assert_int_equal(heard.result.outcome, TN_BUILD_TROUBLE);
+    hear_done(&heard);
+    hear_text_of(TN_TRTEXEC_LOADS, &heard,
+                 BANNER "    0.001 o " STAMP "[I] [TRT] Loaded engine size: 3 MiB\n"
+                        "    0.001 o &&&& FAILED TensorRT.trtexec\n",
+                 1);
+    assert_string_equal(heard.result.stage, "deserialize");
+    assert_string_equal(heard.result.reason, "no-result");
+    assert_int_equal(heard.result.outcome, TN_BUILD_TROUBLE);
+    hear_done(&heard);
 }
 
 TEST(trtexec_output__believes_no_version_that_is_none)
@@ -864,6 +896,7 @@ int main(void)
         cmocka_unit_test(trtexec_output__takes_no_chatter_for_the_reason),
         cmocka_unit_test(trtexec_output__takes_neither_word_nor_status_alone_for_success),
         cmocka_unit_test(trtexec_output__survives_damaged_lines),
+        cmocka_unit_test(trtexec_output__takes_an_end_without_a_word_for_no_lasting_failure),
         cmocka_unit_test(trtexec_output__believes_no_version_that_is_none),
         cmocka_unit_test(trtexec__asks_each_release_in_its_own_words),
         cmocka_unit_test(trtexec__asks_no_release_for_an_option_that_it_lacks),
