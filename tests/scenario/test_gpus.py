@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from machines import SHAPES, Machine, board, uuid_of
+from test_schemas import held
 
 H200, L4 = uuid_of(0x11111111), uuid_of(0x22222222)
 SLICE, OTHER_SLICE = uuid_of(0x33333333, "MIG"), uuid_of(0x44444444, "MIG")
@@ -269,3 +270,29 @@ def test_trouble__check_exits_75(machine):
     verdict = machine.answer("check", "--trial", path, status=75)
     assert verdict["verdict"] == "unknown" and verdict["trial"]["outcome"] == "trouble"
     assert set(verdict["trial"]["phases_ms"]) == {"driver", "context"}
+
+
+# ---- answers -------------------------------------------------------------------------------------
+
+
+def test_answers__of_a_machine_with_gpus_keep_to_their_schemas(two):
+    trt = two.releases[0]
+    two.tensorrt("8.6.1.6")
+
+    def told(command, *args, status=0):
+        done = two.run(command, *args, "--json")
+        assert done.returncode == status, done.stderr
+        return held(command, done.stdout)
+    device, = told("device")
+    assert [gpu["index"] for gpu in device["gpus"]] == [0, 1]
+    assert {runtime["found_by"] for runtime in device["runtimes"]} == {"toolchains.yaml"}
+    runtime = ("--runtime", "trt10.6.0.26")
+    found, = told("get", two.model, "--shapes", SHAPES, *runtime)
+    assert told("build", two.model, "--shapes", SHAPES, *runtime)[0]["source"] == "store"
+    assert told("check", "--trial", found["path"], *runtime)[0]["trial"]["outcome"] == "loaded"
+    trt.does(load="SEGV")
+    assert told("check", "--trial", found["path"], *runtime, status=75)[0]["trial"]["outcome"] == "trouble"
+    told("check", "--trial", found["path"], "--runtime", "trt8.6.1.6", status=1)
+    told("cache", "ls")
+    told("cache", "show", found["digest"])
+    told("cache", "stats")
