@@ -9,6 +9,7 @@
 #include "loader/target.h"
 #include "store/refusal.h"
 #include "store/store.h"
+#include "toolchain/trial.h"
 
 /** Everything that the steps share. Zeroed parts are not reached yet. */
 struct tn_job {
@@ -97,6 +98,20 @@ void tn_rung_remember(struct tn_job *job, struct tn_rung *rung, const struct tn_
 
 /** It succeeded, or --retry was given: nothing of earlier failures counts any more. */
 void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung);
+
+/** A trial of these bytes under these conditions (driver, GPU, runtime), as failures are remembered
+ * of one. @return 0, TN_E_NOMEM */
+int tn_trial_key(const struct tn_entry *entry, const char *conditions, struct tn_digest *ret_key,
+                 struct tn_error *err);
+
+/** Whether trouble of an earlier trial forbids another one now; a warning then says which, and when
+ * the next may be. */
+bool tn_trial_skip(struct tn_job *job, const struct tn_digest *key);
+
+/** The child of a trial had trouble. What the driver itself said before is asked anew each time:
+ * that costs little, and a repaired device is noticed at once. */
+void tn_trial_remember(struct tn_job *job, const struct tn_digest *key,
+                       const struct tn_trial_result *result);
 
 /** The level that this call is to reach. */
 enum tn_level tn_job_wanted_level(const struct tn_job *job);

@@ -96,6 +96,7 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
                                         .user = &watch };
     struct tn_trial_result result;
     struct tn_error why = { 0 };
+    struct tn_digest key;
     int rc;
 
     rc = proof_holds_for(job, &under, err);
@@ -107,13 +108,21 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
     if (entry->level >= TN_LEVEL_LOADED || tn_job_wanted_level(job) < TN_LEVEL_LOADED ||
         not_possible(job))
         return 1;
+    rc = tn_trial_key(entry, tn_buf_text(&under), &key, err);
+    if (rc < 0)
+        return rc;
+    if (tn_trial_skip(job, &key))
+        return 1;
     rc = tn_trial_run(&request, &result, &why);
     if (rc == TN_E_CANCELLED)
         return tn_fail(err, rc, "%s", why.text);
     if (rc < 0 || result.outcome == TN_BUILD_TROUBLE) {
         tn_job_warn(job, "no trial load could be made: %s", rc < 0 ? why.text : result.first_line);
+        if (rc == TN_OK)
+            tn_trial_remember(job, &key, &result);
         return 1;
     }
+    tn_refusal_forget(job->store, &key);
     if (result.outcome == TN_BUILD_DONE) {
         keep_proof(job, entry, tn_buf_text(&under), &result);
         return 1;

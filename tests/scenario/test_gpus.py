@@ -242,14 +242,29 @@ def test_trouble__keeps_the_engine_and_says_so(machine, trouble, words):
 
 
 @pytest.mark.parametrize("load", ["no-memory", "SEGV", "silent", "passed-1"])
-def test_trouble__of_the_child_keeps_the_engine(machine, load):
+def test_trouble__of_the_child_keeps_the_engine_and_is_not_met_again_at_once(machine, load):
     trt = machine.tensorrt("10.6.0.26")
     trt.does(load=load)
     found = machine.get()
-    assert (found["level"], len(found["warnings"]) > 0, trt.runs()) == ("header", True, ["build", "load"])
+    assert (found["level"], len(found["warnings"]), trt.runs()) == ("header", 1, ["build", "load"])
+    again = machine.get()
+    assert (again["level"], again["source"], trt.runs()) == ("header", "store", ["build", "load"])
+    assert "next try in" in again["warnings"][0] and "--retry" in again["warnings"][0]
     assert machine.run("get", machine.model, "--shapes", SHAPES, "--level", "loaded").returncode == 75
+    machine.get("--retry")
+    assert trt.runs() == ["build", "load", "load"]
     trt.does()
-    assert machine.get()["level"] == "loaded" and trt.runs().count("build") == 1
+    assert machine.get("--retry")["level"] == "loaded" and trt.runs().count("build") == 1
+    assert machine.get()["warnings"] == [] and trt.runs() == ["build", "load", "load", "load"]
+
+
+def test_trouble__under_one_driver_forbids_no_trial_under_the_next(machine):
+    trt = machine.tensorrt("10.6.0.26")
+    trt.does(load="SEGV")
+    machine.get()
+    trt.does()
+    machine.install_driver("590.48.01")
+    assert machine.get()["level"] == "loaded" and trt.runs() == ["build", "load", "load"]
 
 
 def test_trouble__of_the_driver_spoils_no_warm_hit(machine):
