@@ -374,6 +374,8 @@ static void take_trial(struct job *job, const struct tn_trial_result *result,
         take_loaded(result, answer);
         break;
     case TN_BUILD_REFUSED:
+        if (result->phase_count == 0 && answer->verdict == TN_VERDICT_WONT_LOAD)
+            break; /* nothing was started, since the bytes forbid it: the rules say so too */
         add_reason(answer, reason_of(result->reason), TN_VERDICT_WONT_LOAD, result->first_line,
                    result->cure);
         answer->verdict = TN_VERDICT_WONT_LOAD;

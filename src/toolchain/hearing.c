@@ -52,6 +52,7 @@ static const struct own_class own_classes[] = {
       "look at the driver: nvidia-smi; nothing is wrong with the engine" },
     { "no-memory", false, "free memory on the GPU, and try again" },
     { "not-an-engine", true, "tenon inspect FILE says what the file is" },
+    { "wrapped", true, "tenon check FILE says how to strip the wrapper" },
     { "truncated", true, "copy the file again and compare its SHA-256, or build it again" },
     { "run-failed", true, "build the engine again" },
     { "exception", false, "" },

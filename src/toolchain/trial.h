@@ -39,8 +39,8 @@ struct tn_trial_phase {
 
 struct tn_trial_result {
     enum tn_build_outcome
-        outcome; /* DONE = it loaded; REFUSED = it never will here; TROUBLE = try later */
-    char stage[16];
+        outcome;     /* DONE = it loaded; REFUSED = it never will here; TROUBLE = try later */
+    char stage[16];  /* a phase; "file": its bytes forbade it, and nothing was started */
     char reason[48]; /* class of the telling line, as in a build; "" when it loaded */
     char first_line[480];
     char cure[200];

@@ -45,15 +45,20 @@ static int look_at_plan(struct trial *trial, struct tn_error *err)
     trial->plan_bytes = st.st_size;
     if (plan.kind == TN_FILE_ENGINE && plan.complete != 0 && plan.wrapper_bytes == 0)
         return 1;
-    if (plan.kind != TN_FILE_ENGINE || plan.wrapper_bytes > 0) {
-        (void)snprintf(text, sizeof(text), "the file is no plain engine (%s)",
-                       plan.wrapper_bytes > 0 ? "wrapped" : tn_file_kind_name(plan.kind));
-        tn_trial_result_fail(&trial->result, "deserialize", "not-an-engine", text);
-        return 0;
-    }
-    (void)snprintf(text, sizeof(text), "the file has %lld bytes and its header promises %lld",
-                   (long long)plan.size, (long long)plan.expected_size);
-    tn_trial_result_fail(&trial->result, "deserialize", "truncated", text);
+    if (plan.kind != TN_FILE_ENGINE)
+        (void)snprintf(text, sizeof(text), "the file is no engine (%s)",
+                       tn_file_kind_name(plan.kind));
+    else if (plan.wrapper_bytes > 0)
+        (void)snprintf(text, sizeof(text), "%lld bytes stand before the engine (%s)",
+                       (long long)plan.wrapper_bytes, plan.wrapper);
+    else
+        (void)snprintf(text, sizeof(text), "the file has %lld bytes and its header promises %lld",
+                       (long long)plan.size, (long long)plan.expected_size);
+    tn_trial_result_fail(&trial->result, "file",
+                         plan.kind != TN_FILE_ENGINE ? "not-an-engine"
+                         : plan.wrapper_bytes > 0    ? "wrapped"
+                                                     : "truncated",
+                         text);
     return 0;
 }
 

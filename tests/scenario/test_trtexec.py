@@ -130,3 +130,15 @@ def test_check_trial__where_no_driver_answers_starts_no_trtexec(machine, trt):
     runs = trt.runs()
     done = machine.run("check", "--trial", path)
     assert done.returncode == 3 and trt.runs() == runs
+
+
+def test_check_trial__of_what_is_no_whole_engine_starts_nothing(machine, trt):
+    whole = pathlib.Path(machine.get()["path"]).read_bytes()
+    runs, starts = trt.runs(), machine.cuda_starts()
+    wrapper = b'{"stride": 32}'
+    for data, code in ((whole[:-1], "truncated"), (whole + b"x", "truncated"), (b"text", "not-an-engine"),
+                       (len(wrapper).to_bytes(4, "little") + wrapper + whole, "wrapped")):
+        (machine.folder / "x.engine").write_bytes(data)
+        verdict = machine.answer("check", "--trial", machine.folder / "x.engine", status=1)
+        assert (verdict["verdict"], verdict["by"], verdict["reasons"][0]["code"]) == ("wont-load", "rule", code)
+    assert trt.runs() == runs and "tenon-gpu" not in machine.cuda_starts()[len(starts):]

@@ -261,7 +261,7 @@ static void assert_refused_unseen(const char *data, size_t size, const char *rea
     job_init(&job, "10.6.0.26");
     write_file(in_folder("made.plan"), data, size);
     run(&job);
-    assert_ended(&job, TN_BUILD_REFUSED, "deserialize", reason, "");
+    assert_ended(&job, TN_BUILD_REFUSED, "file", reason, "");
     assert_false(was_started());
     job_done(&job);
 }
@@ -282,7 +282,7 @@ TEST(trtexec_trial__looks_at_the_file_itself_first)
     assert_refused_unseen(tn_buf_text(&plan), plan.size - 1, "truncated");
     tn_buf_add(&behind, wrapped, sizeof(wrapped));
     tn_buf_add(&behind, plan.data, plan.size);
-    assert_refused_unseen(tn_buf_text(&behind), behind.size, "not-an-engine");
+    assert_refused_unseen(tn_buf_text(&behind), behind.size, "wrapped");
     tn_buf_add(&plan, "x", 1);
     assert_refused_unseen(tn_buf_text(&plan), plan.size, "truncated");
 
