@@ -149,14 +149,6 @@ static int add_runtimes(struct job *job, const struct tn_device *device, const s
     return add_place(job, device, gpu, id, err);
 }
 
-static bool boards_differ(const struct tn_device *device)
-{
-    for (int i = 1; i < device->gpu_count; i++)
-        if (strcmp(device->gpu[i].name, device->gpu[0].name) != 0)
-            return true;
-    return false;
-}
-
 static int add_device(struct job *job, const struct tn_device *device, struct tn_error *err)
 {
     const char *wanted = tn_given(job->call, "gpu");
@@ -168,7 +160,7 @@ static int add_device(struct job *job, const struct tn_device *device, struct tn
         if (rc < 0)
             return rc;
     }
-    if (!wanted && boards_differ(device))
+    if (!wanted && tn_device_boards_differ(device))
         tn_cli_warn(job->call, "%s has different GPUs; checked is %s (--gpu chooses another)",
                     device->label, gpu->name);
     return add_runtimes(job, device, gpu, err);
@@ -321,7 +313,7 @@ static const struct tn_toolchain *toolchain_of(const struct place *place)
     for (int i = 0; i < place->device->toolchain_count; i++) {
         const struct tn_toolchain *one = &place->device->toolchain[i];
 
-        if (one->builds.kind == place->runtime.kind && strcmp(one->kind, "python") == 0 &&
+        if (one->builds.kind == place->runtime.kind && tn_trial_possible(one) &&
             tn_version_same(&one->builds.version, &place->runtime.version))
             return one;
     }
@@ -382,6 +374,8 @@ static void take_trial(struct job *job, const struct tn_trial_result *result,
         take_loaded(result, answer);
         break;
     case TN_BUILD_REFUSED:
+        if (result->phase_count == 0 && answer->verdict == TN_VERDICT_WONT_LOAD)
+            break; /* nothing was started, since the bytes forbid it: the rules say so too */
         add_reason(answer, reason_of(result->reason), TN_VERDICT_WONT_LOAD, result->first_line,
                    result->cure);
         answer->verdict = TN_VERDICT_WONT_LOAD;
@@ -413,8 +407,8 @@ static void try_engine(struct job *job, const char *path, const struct place *pl
 
     tn_runtime_id_print(&place->runtime, runtime);
     if (!toolchain) {
-        tn_cli_warn(job->call, "no Python environment here loads with %s: '%s' was not tried",
-                    runtime, path);
+        tn_cli_warn(job->call, "no toolchain here loads with %s: '%s' was not tried", runtime,
+                    path);
         return;
     }
     ret_tried->made = tn_trial_run(&request, &ret_tried->result, &err) == TN_OK;
