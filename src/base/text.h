@@ -36,6 +36,9 @@ bool tn_text_ends(const char *text, const char *suffix);
  * become \xNN. */
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
 
+/** Whether tn_text_add_safe() would leave the text as it is. */
+bool tn_text_is_safe(const char *text);
+
 /** Appends "9.2 MiB" (one decimal from KiB on). */
 void tn_text_add_bytes(struct tn_buf *buf, int64_t bytes);
 

@@ -16,16 +16,9 @@ struct listing {
 static bool keep(struct tn_entry *entry, void *user)
 {
     struct listing *listing = user;
-    struct tn_entry *grown = realloc(listing->all.item, (listing->all.count + 1) * sizeof(*grown));
 
-    if (!grown) {
-        listing->no_memory = true;
-        return false;
-    }
-    listing->all.item = grown;
-    listing->all.item[listing->all.count++] = *entry;
-    *entry = (struct tn_entry) { 0 };
-    return true;
+    listing->no_memory = tn_entries_add(&listing->all, entry, NULL) != TN_OK;
+    return !listing->no_memory;
 }
 
 static void note_broken(const char *path, const struct tn_error *why, void *user)
@@ -83,14 +76,50 @@ static void print_row(const struct tn_entry *entry)
                  entry->record.name);
 }
 
-/* Whether no other engine of the same recipe comes before entry number `at`. */
-static bool is_chosen(const struct tn_entries *all, size_t at)
+static int by_recipe(const void *a, const void *b)
 {
-    for (size_t i = 0; i < all->count; i++)
-        if (i != at && tn_digest_equal(&all->item[i].record.key, &all->item[at].record.key) &&
-            tn_entry_compare(&all->item[i], &all->item[at]) < 0)
-            return false;
-    return true;
+    const struct tn_entry *x = *(struct tn_entry *const *)a, *y = *(struct tn_entry *const *)b;
+    int order = memcmp(x->record.key.sha256, y->record.key.sha256, sizeof(x->record.key.sha256));
+
+    return order ? order : tn_entry_compare(x, y);
+}
+
+/* Which engines have none of the same recipe before them: one flag per engine (free it). */
+static bool *find_chosen(const struct tn_entries *all)
+{
+    bool *chosen = calloc(all->count + 1, sizeof(*chosen));
+    struct tn_entry **order = malloc((all->count + 1) * sizeof(*order));
+    const struct tn_entry *best = NULL;
+
+    for (size_t i = 0; order && i < all->count; i++)
+        order[i] = &all->item[i];
+    if (order)
+        qsort(order, all->count, sizeof(struct tn_entry *), by_recipe);
+    for (size_t i = 0; chosen && order && i < all->count; i++) {
+        if (!best || !tn_digest_equal(&best->record.key, &order[i]->record.key))
+            best = order[i];
+        chosen[order[i] - all->item] = tn_entry_compare(best, order[i]) == 0;
+    }
+    if (!order) {
+        free(chosen);
+        return NULL;
+    }
+    free(order);
+    return chosen;
+}
+
+static int print_listing_json(const struct tn_entries *all, struct tn_error *err)
+{
+    bool *chosen = find_chosen(all);
+    int rc = chosen ? TN_OK : tn_fail(err, TN_E_NOMEM, "list the store");
+
+    for (size_t i = 0; rc == TN_OK && i < all->count; i++) {
+        tn_auto(tn_json_done) json_t *json = entry_json(&all->item[i], chosen[i]);
+
+        rc = tn_json_line(stdout, json, err);
+    }
+    free(chosen);
+    return rc;
 }
 
 int tn_cache_ls(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err)
@@ -102,15 +131,10 @@ int tn_cache_ls(const struct tn_invocation *call, struct tn_store *store, struct
         rc = tn_fail(err, TN_E_NOMEM, "list the store");
     if (listing.all.count > 1)
         qsort(listing.all.item, listing.all.count, sizeof(*listing.all.item), newest_first);
-    for (size_t i = 0; rc == TN_OK && i < listing.all.count; i++) {
-        tn_auto(tn_json_done) json_t *json =
-            call->json ? entry_json(&listing.all.item[i], is_chosen(&listing.all, i)) : NULL;
-
-        if (call->json)
-            rc = tn_json_line(stdout, json, err);
-        else
-            print_row(&listing.all.item[i]);
-    }
+    if (rc == TN_OK && call->json)
+        rc = print_listing_json(&listing.all, err);
+    for (size_t i = 0; rc == TN_OK && !call->json && i < listing.all.count; i++)
+        print_row(&listing.all.item[i]);
     if (listing.all.count == 0 && !call->json && !call->quiet)
         (void)fprintf(stderr, "no engines in '%s'%s\n", tn_store_root(store, 0),
                       tn_store_present(store, 0) ? "" : ", which does not exist");

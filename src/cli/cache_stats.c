@@ -65,22 +65,14 @@ static void stats_done(struct stats *stats)
 static bool keep(struct tn_entry *entry, void *user)
 {
     struct stats *stats = user;
-    struct tn_entry *grown;
 
     /* a further record of the same bytes is the same engine */
     if (stats->all.count > 0 &&
         tn_digest_equal(&stats->all.item[stats->all.count - 1].record.digest,
                         &entry->record.digest))
         return true;
-    grown = realloc(stats->all.item, (stats->all.count + 1) * sizeof(*grown));
-    if (!grown) {
-        stats->no_memory = true;
-        return false;
-    }
-    stats->all.item = grown;
-    stats->all.item[stats->all.count++] = *entry;
-    *entry = (struct tn_entry) { 0 };
-    return true;
+    stats->no_memory = tn_entries_add(&stats->all, entry, NULL) != TN_OK;
+    return !stats->no_memory;
 }
 
 static void count_broken(const char *path, const struct tn_error *why, void *user)
@@ -142,7 +134,7 @@ static int make_groups(struct stats *stats, struct tn_error *err)
 
 static int gather(const struct tn_store *store, struct stats *stats, struct tn_error *err)
 {
-    static const struct tn_collect_options usual;
+    struct tn_collect_options usual = { .engines = &stats->all };
     int rc = tn_objects_each(store, keep, count_broken, stats, err);
 
     if (rc == TN_OK && stats->no_memory)

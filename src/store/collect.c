@@ -206,16 +206,20 @@ void tn_collect_decide(struct tn_collect_item *items, size_t count,
 struct gathering {
     const struct tn_store *store;
     struct tn_collection *into;
+    size_t room; /* of its array */
     bool no_memory;
 };
 
 static struct tn_collect_item *add(struct gathering *g, enum tn_collect_kind kind, char *path_take)
 {
     struct tn_collection *into = g->into;
-    struct tn_collect_item *grown =
-        path_take ? realloc(into->item, (into->count + 1) * sizeof(*grown)) : NULL;
+    struct tn_collect_item *grown = into->item;
 
-    if (!grown) {
+    if (path_take && into->count == g->room) {
+        g->room = g->room ? g->room * 2 : 64;
+        grown = realloc(into->item, g->room * sizeof(*grown));
+    }
+    if (!path_take || !grown) {
         g->no_memory = true;
         free(path_take);
         return NULL;
@@ -256,9 +260,8 @@ static tn_nsec use_of(const struct tn_entry *entry)
     return stat(entry->path, &st) == 0 ? tn_stamp_of(&st).mtime : 0;
 }
 
-static bool add_engine(struct tn_entry *entry, void *user)
+static bool add_entry(struct gathering *g, const struct tn_entry *entry)
 {
-    struct gathering *g = user;
     struct tn_collect_item *item, *first;
 
     if (entry->store != 0)
@@ -280,6 +283,20 @@ static bool add_engine(struct tn_entry *entry, void *user)
         first--;
     first->locked |= item->locked;
     return true;
+}
+
+static bool add_walked(struct tn_entry *entry, void *user)
+{
+    return add_entry(user, entry);
+}
+
+static int add_engines(struct gathering *g, const struct tn_entries *known, struct tn_error *err)
+{
+    if (!known)
+        return tn_objects_each(g->store, add_walked, NULL, g, err);
+    for (size_t i = 0; i < known->count && add_entry(g, &known->item[i]); i++)
+        ;
+    return TN_OK;
 }
 
 static int add_asides(struct gathering *g, struct tn_error *err)
@@ -411,7 +428,7 @@ int tn_collect_plan(const struct tn_store *store, const struct tn_collect_option
     }
     rc = find_bounds(store, options, &all.bounds, err);
     if (rc == TN_OK)
-        rc = tn_objects_each(store, add_engine, NULL, &g, err);
+        rc = add_engines(&g, options->engines, err);
     if (rc == TN_OK)
         rc = add_asides(&g, err);
     if (rc < 0)

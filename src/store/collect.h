@@ -55,6 +55,9 @@ struct tn_collect_options {
     bool has_max_bytes;
     int64_t max_bytes;
     tn_nsec older_than;
+    /** What tn_objects_each() gave, of a caller who walked the store already; NULL = it is walked.
+     * Without further records of the same bytes the sizes are still right. */
+    const struct tn_entries *engines;
 };
 
 struct tn_collection {

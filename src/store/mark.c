@@ -36,6 +36,18 @@ struct tn_mark tn_mark_read(const struct tn_store *store, size_t at, const struc
     return json ? from_json(json) : (struct tn_mark) { 0 };
 }
 
+struct tn_mark tn_mark_read_in(const struct tn_folder *marks, const struct tn_digest *digest)
+{
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    tn_auto(tn_json_done) json_t *json = NULL;
+
+    tn_digest_hex(digest, hex);
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    if (tn_folder_read_json(marks, name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK)
+        return (struct tn_mark) { 0 };
+    return from_json(json);
+}
+
 /* Whether a mark says nothing any more, also nothing that only a later version knows. */
 static bool is_empty(const json_t *json)
 {

@@ -34,9 +34,12 @@ int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b);
 
 struct tn_entries {
     struct tn_entry *item;
-    size_t count;
+    size_t count, room; /* room: of the array, for tn_entries_add() */
 };
 void tn_entries_done(struct tn_entries *entries);
+
+/** Appends an engine and leaves `entry_steal` empty. @return 0, TN_E_NOMEM (it is still there) */
+int tn_entries_add(struct tn_entries *entries, struct tn_entry *entry_steal, struct tn_error *err);
 
 /** Why something in a store was passed over. `path` and `why` live for the call. */
 typedef void (*tn_passed_fn)(const char *path, const struct tn_error *why, void *user);

@@ -16,8 +16,8 @@
  * one: an object appears by one rename of its whole folder, the index follows, and what the index
  * misses is found by looking at the objects. A `struct tn_store` belongs to one thread.
  *
- * This module knows places and trust; object.h what lies in objects/, host.h what in hosts/,
- * derived.h what in derived/, lock.h the flock files.
+ * This module knows places and trust; folder.h reads much from one folder; object.h what lies in
+ * objects/, host.h what in hosts/, derived.h what in derived/, lock.h the flock files.
  */
 #ifndef TN_STORE_STORE_H
 #define TN_STORE_STORE_H
@@ -62,6 +62,11 @@ int tn_store_writable(const struct tn_store *store, struct tn_error *err);
  * TN_E_UNTRUSTED */
 int tn_store_trusts(const struct tn_store *store, size_t at, const struct stat *st,
                     const char *path, struct tn_error *err);
+
+/** The same, and that it is a folder (`file`: a regular file) that nobody else may write, sticky or
+ * not. `st` is of the thing itself, not of where a link leads. @return 0 or TN_E_UNTRUSTED */
+int tn_store_trusts_step(const struct tn_store *store, size_t at, const struct stat *st, bool file,
+                         const char *path, struct tn_error *err);
 
 /**
  * Whether all folders from the root of store `at` down to `below` can be changed by root and this
