@@ -205,7 +205,11 @@ TN_API int tn_engine_get(struct tn_loader *loader, const char *model,
  * A crash inside the callback cannot be survived: a trial in a child comes first, unless the engine
  * is already known to load under this driver and runtime, or nothing here can make one.
  *
- * @return as tn_engine_get(); TN_E_AGAIN also when the callback failed for a reason of the device
+ * @return as tn_engine_get(); TN_E_AGAIN also when the callback failed for a reason of the device,
+ * or without one for an engine that is known to load here; TN_E_UNSUPPORTED when it failed for a
+ * lasting reason though that very engine loads here in a child: the application differs (another
+ * TensorRT than options.runtime says, a plugin that it did not register). In both cases the text
+ * names the engine, which is kept
  */
 TN_API int tn_engine_load(struct tn_loader *loader, const char *model,
                           const struct tn_engine_options *options, struct tn_engine **ret_engine,

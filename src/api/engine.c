@@ -1,12 +1,10 @@
 /* Handing out engines: tn_get() behind the public interface. */
 #include "api/loader.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "loader/get_json.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* The caller's struct may be older (shorter: the rest is zero) or newer than ours (what we do not
  * know must be zero, else we would ignore a wish). */
@@ -110,6 +108,7 @@ static int get_options_of(const struct tn_engine_options *options, struct watch 
                                   .no_build = options->no_build,
                                   .retry = options->retry,
                                   .allow_host_code = options->allow_host_code,
+                                  .no_verify = options->no_verify,
                                   .build_time_limit = options->build_time_limit_ms * TN_NSEC_PER_MS,
                                   .build_memory_bytes = options->build_memory_bytes,
                                   .event = options->event ? show_event : NULL,
@@ -123,20 +122,36 @@ static int get_options_of(const struct tn_engine_options *options, struct watch 
 
 /* ---- an engine ---- */
 
-static int map_plan(struct tn_engine *engine, struct tn_error *err)
+/* Both ways to an engine; `load` is NULL when it is only to be got. */
+static int hand_out(struct tn_loader *loader, const char *model,
+                    const struct tn_engine_options *options, struct tn_load *load,
+                    struct tn_engine **ret_engine, struct tn_error *err)
 {
-    tn_auto(tn_fd_done) int fd = -1;
-    struct stat st;
-    int rc = tn_file_open(engine->got.entry.path, &fd, &st, err);
+    struct watch watch = { options };
+    struct tn_get_options get;
+    struct tn_engine *engine;
+    int rc = get_options_of(options, &watch, &get, err);
 
     if (rc < 0)
         return rc;
-    engine->bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (engine->bytes == MAP_FAILED) {
-        engine->bytes = NULL;
-        return tn_fail_os(err, TN_E_IO, "map '%s'", engine->got.entry.path);
+    engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return tn_fail(err, TN_E_NOMEM, "get an engine of '%s'", model);
+    get.model = model;
+    get.store = loader ? loader->store : NULL;
+    get.load = load;
+    rc = tn_get(&get, &engine->got, err);
+    if (rc == TN_OK && !load)
+        rc = tn_mapping_open(&engine->got.entry, &engine->plan, err);
+    if (rc < 0) {
+        tn_engine_close(engine);
+        return rc;
     }
-    engine->size = (size_t)st.st_size;
+    if (load) {
+        engine->plan = load->plan;
+        engine->object = load->object;
+    }
+    *ret_engine = engine;
     return TN_OK;
 }
 
@@ -145,39 +160,35 @@ int tn_engine_get(struct tn_loader *loader, const char *model,
                   struct tn_error *err)
 {
     struct tn_engine_options mine;
-    struct watch watch = { &mine };
-    struct tn_get_options get;
-    struct tn_engine *engine;
     int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && (!model || !ret_engine))
         rc = tn_fail(err, TN_E_USAGE, "tn_engine_get: model and ret_engine are needed");
-    if (rc == TN_OK)
-        rc = get_options_of(&mine, &watch, &get, err);
+    return rc < 0 ? rc : hand_out(loader, model, &mine, NULL, ret_engine, err);
+}
+
+int tn_engine_load(struct tn_loader *loader, const char *model,
+                   const struct tn_engine_options *options, struct tn_engine **ret_engine,
+                   struct tn_error *err)
+{
+    struct tn_engine_options mine;
+    struct tn_load load;
+    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+
+    if (rc == TN_OK && (!model || !ret_engine || !mine.deserialize))
+        rc = tn_fail(err, TN_E_USAGE,
+                     "tn_engine_load: model, options.deserialize and ret_engine are needed");
     if (rc < 0)
         return rc;
-    engine = calloc(1, sizeof(*engine));
-    if (!engine)
-        return tn_fail(err, TN_E_NOMEM, "get an engine of '%s'", model);
-    get.model = model;
-    get.store = loader ? loader->store : NULL;
-    rc = tn_get(&get, &engine->got, err);
-    if (rc == TN_OK)
-        rc = map_plan(engine, err);
-    if (rc < 0) {
-        tn_engine_close(engine);
-        return rc;
-    }
-    *ret_engine = engine;
-    return TN_OK;
+    load = (struct tn_load) { .deserialize = mine.deserialize, .user = mine.user };
+    return hand_out(loader, model, &mine, &load, ret_engine, err);
 }
 
 void tn_engine_close(struct tn_engine *engine)
 {
     if (!engine)
         return;
-    if (engine->bytes)
-        (void)munmap(engine->bytes, engine->size);
+    tn_mapping_done(&engine->plan);
     tn_get_result_done(&engine->got);
     free(engine);
 }
@@ -190,8 +201,8 @@ const char *tn_engine_path(const struct tn_engine *engine)
 const void *tn_engine_bytes(const struct tn_engine *engine, size_t *ret_bytes)
 {
     if (ret_bytes)
-        *ret_bytes = engine ? engine->size : 0;
-    return engine ? engine->bytes : NULL;
+        *ret_bytes = engine ? engine->plan.size : 0;
+    return engine ? engine->plan.bytes : NULL;
 }
 
 void *tn_engine_object(const struct tn_engine *engine)

@@ -15,9 +15,8 @@ struct tn_loader {
 
 struct tn_engine {
     struct tn_get_result got;
-    void *bytes; /* mapping of the plan; NULL = not mapped */
-    size_t size;
-    void *object; /* the application's */
+    struct tn_mapping plan;
+    void *object; /* the application's; NULL after tn_engine_get() */
 };
 
 #endif

@@ -193,6 +193,19 @@ void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length)
     }
 }
 
+void tn_text_one_line(char *ret_text, size_t size, const char *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(64 << 10);
+
+    for (const char *at = text; *at; at += strcspn(at, "\r\n")) {
+        at += strspn(at, "\r\n ");
+        if (safe.size > 0 && *at)
+            tn_buf_adds(&safe, " ");
+        tn_text_add_safe(&safe, at, strcspn(at, "\r\n"));
+    }
+    (void)tn_text_copy(ret_text, size, tn_buf_text(&safe));
+}
+
 void tn_text_add_bytes(struct tn_buf *buf, int64_t bytes)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };

@@ -306,7 +306,6 @@ static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
     if (rc < 0)
         return rc;
     job->result->build_seconds = built->total_seconds;
-    tn_rung_forget(job, rung);
     return 1;
 }
 

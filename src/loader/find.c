@@ -42,8 +42,11 @@ static void note_passed(const char *path, const struct tn_error *why, void *user
 static bool whole(struct tn_job *job, struct tn_rung *rung, const struct tn_entry *entry)
 {
     struct tn_error why = { 0 };
-    int rc = tn_object_verify(job->store, entry, false, &why);
+    int rc;
 
+    if (tn_job_has_failed(job, entry))
+        return false;
+    rc = job->options->no_verify ? TN_OK : tn_object_verify(job->store, entry, false, &why);
     if (rc == TN_OK)
         return true;
     tn_rung_because(rung->report, "store: %s", why.text);

@@ -52,6 +52,35 @@ void tn_get_result_done(struct tn_get_result *result)
     tn_entry_done(&result->entry);
 }
 
+/* ---- what both ways share ---- */
+
+/* Proves the engine in the result by a trial and by the application; one that is not good is
+ * forgotten there. @return an enum tn_proof, or an error */
+static int prove_entry(struct tn_job *job, enum tn_precision rung, struct tn_refusal *ret_why,
+                       struct tn_error *err)
+{
+    struct tn_entry *entry = &job->result->entry;
+    int rc = tn_job_try(job, rung, entry, ret_why, err);
+
+    if (rc == TN_PROOF_GOOD)
+        rc = tn_job_load(job, rung, entry, ret_why, err);
+    if (rc == TN_PROOF_GOOD)
+        return rc;
+    tn_entry_done(entry);
+    *entry = (struct tn_entry) { 0 };
+    return rc;
+}
+
+static int no_engine(const struct tn_job *job, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(8192);
+
+    for (size_t i = 0; i < job->result->rung_count; i++)
+        tn_buf_addf(&text, "%s%s: %s", i ? "; " : "",
+                    tn_precision_name(job->result->rung[i].precision), job->result->rung[i].reason);
+    return tn_fail(err, TN_E_NOENGINE, "no rung gave an engine: %s", tn_buf_text(&text));
+}
+
 /* ---- MODEL: a file or a name ---- */
 
 static bool is_file(const char *model)
@@ -107,7 +136,7 @@ static bool consider_named(struct tn_entry *entry, void *user)
         strcmp(entry->record.name, job->options->model) != 0)
         return true;
     search->seen++;
-    if (!wanted_precision(search, entry))
+    if (!wanted_precision(search, entry) || tn_job_has_failed(job, entry))
         return true;
     if (tn_job_verdict(job, entry, &answer, &why) != TN_OK) {
         tn_buf_addf(&search->passed, "; %s", why.text);
@@ -123,7 +152,11 @@ static bool consider_named(struct tn_entry *entry, void *user)
                     answer.reason_count ? answer.reason[0].detail : "");
         return true;
     }
-    return tn_object_verify(job->store, entry, false, &why) != TN_OK || keep(search, entry);
+    if (!job->options->no_verify && tn_object_verify(job->store, entry, false, &why) != TN_OK) {
+        tn_buf_addf(&search->passed, "; %s", why.text);
+        return true;
+    }
+    return keep(search, entry);
 }
 
 static int rank_of(const struct named_search *search, const struct tn_entry *entry)
@@ -164,64 +197,84 @@ static int pick_named(struct named_search *search, struct tn_entry *ret_entry, s
     return TN_OK;
 }
 
-static int prove_named(struct tn_job *job, struct tn_rung_report *report, struct tn_error *err)
+/* One engine of the name, proved. @return an enum tn_proof, or an error */
+static int try_named(struct tn_job *job, struct named_search *search, struct tn_error *err)
 {
-    struct tn_entry *entry = &job->result->entry;
+    struct tn_get_result *result = job->result;
+    struct tn_rung_report *report;
     struct tn_refusal why;
-    int rc = tn_job_try(job, report->precision, entry, &why, err);
+    const char *precision;
+    int rc = pick_named(search, &result->entry, err);
 
-    if (rc > 0)
-        return TN_OK;
-    tn_entry_done(entry);
-    *entry = (struct tn_entry) { 0 };
     if (rc < 0)
         return rc;
-    report->result = "failed";
-    tn_rung_failed(report, &why);
-    return tn_fail(err, TN_E_NOENGINE, "the store's engine of '%s' does not load here: %s",
-                   job->options->model, why.first_line);
+    report = &result->rung[result->rung_count++];
+    precision = result->entry.record.recipe.value[TN_RECIPE_PRECISION];
+    report->precision =
+        precision ? tn_precision_parse(precision, strlen(precision)) : TN_PRECISION_UNKNOWN;
+    report->result = "hit";
+    result->precision = report->precision;
+    (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
+    rc = prove_entry(job, report->precision, &why, err);
+    if (rc == TN_PROOF_GOOD) {
+        result->source = "store";
+    } else if (rc >= 0) {
+        report->result = "failed";
+        tn_rung_failed(report, &why);
+    }
+    return rc;
+}
+
+static int nothing_named(const struct tn_job *job, const struct named_search *search,
+                         struct tn_error *err)
+{
+    const char *model = job->options->model;
+
+    if (search->seen == 0)
+        return tn_fail(err, TN_E_NOTFOUND, "'%s' is neither a file nor a model in the store '%s'",
+                       model, tn_store_root(job->store, 0));
+    return tn_fail(err, TN_E_NOENGINE,
+                   "the store holds %d engine%s of '%s', none for this device%s", search->seen,
+                   search->seen == 1 ? "" : "s", model, tn_buf_text(&search->passed));
+}
+
+/* @return an enum tn_proof, or an error */
+static int round_of_name(struct tn_job *job, struct tn_error *err)
+{
+    struct named_search search = { .job = job, .passed = TN_BUF(300), .err = err };
+    int rc = job->options->precision ? tn_ladder_parse(job->options->precision, &search.ladder, err)
+                                     : TN_OK;
+
+    if (rc == TN_OK)
+        rc = tn_objects_each(job->store, consider_named, NULL, &search, err);
+    if (rc == TN_OK)
+        rc = search.rc;
+    if (rc == TN_OK && search.found.count > 0)
+        rc = try_named(job, &search, err);
+    else if (rc == TN_OK && job->result->rung_count > 0)
+        rc = no_engine(job, err); /* all that there were have failed in this call */
+    else if (rc == TN_OK)
+        rc = nothing_named(job, &search, err);
+    tn_entries_done(&search.found);
+    tn_buf_done(&search.passed);
+    return rc;
 }
 
 static int get_named(struct tn_job *job, struct tn_error *err)
 {
-    struct named_search search = { .job = job, .passed = TN_BUF(300), .err = err };
-    struct tn_get_result *result = job->result;
     const char *model = job->options->model;
-    int rc = job->options->precision ? tn_ladder_parse(job->options->precision, &search.ladder, err)
-                                     : TN_OK;
 
     if (strchr(model, '@'))
         return tn_fail(err, TN_E_UNSUPPORTED,
                        "'%s': releases and channels need a server, which this version has not yet",
                        model);
-    if (rc == TN_OK)
-        rc = tn_objects_each(job->store, consider_named, NULL, &search, err);
-    if (rc == TN_OK)
-        rc = search.rc;
-    if (rc == TN_OK && search.seen == 0)
-        rc = tn_fail(err, TN_E_NOTFOUND, "'%s' is neither a file nor a model in the store '%s'",
-                     model, tn_store_root(job->store, 0));
-    else if (rc == TN_OK && search.found.count == 0)
-        rc = tn_fail(err, TN_E_NOENGINE,
-                     "the store holds %d engine%s of '%s', none for this device%s", search.seen,
-                     search.seen == 1 ? "" : "s", model, tn_buf_text(&search.passed));
-    if (rc == TN_OK)
-        rc = pick_named(&search, &result->entry, err);
-    if (rc == TN_OK) {
-        struct tn_rung_report *report = &result->rung[result->rung_count++];
-        const char *precision = result->entry.record.recipe.value[TN_RECIPE_PRECISION];
+    while (job->result->rung_count < TN_LADDER_MAX) {
+        int rc = round_of_name(job, err);
 
-        report->precision =
-            precision ? tn_precision_parse(precision, strlen(precision)) : TN_PRECISION_UNKNOWN;
-        report->result = "hit";
-        rc = prove_named(job, report, err);
-        result->precision = report->precision;
-        result->source = rc == TN_OK ? "store" : NULL;
-        (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
+        if (rc < 0 || rc == TN_PROOF_GOOD)
+            return rc < 0 ? rc : TN_OK;
     }
-    tn_entries_done(&search.found);
-    tn_buf_done(&search.passed);
-    return rc;
+    return no_engine(job, err);
 }
 
 /* ---- a file: rung by rung ---- */
@@ -293,32 +346,70 @@ static bool loads_after_build(struct tn_job *job, struct tn_rung *rung, struct t
     return false;
 }
 
-/* Proves the rung's engine; one that is refused is forgotten here and remembered for later calls.
- * @return 1 taken, 0 next rung, or an error */
+/* Proves the rung's engine; a failure is remembered for later calls, unless it says nothing of this
+ * recipe: the bytes were changed, or it was an engine for another class of devices. Then what else
+ * there is for the rung is as good as before. @return an enum tn_proof, or an error */
 static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, struct tn_error *err)
 {
-    struct tn_entry *entry = &job->result->entry;
+    bool own = tn_digest_equal(&job->result->entry.record.key, &rung->key);
     struct tn_refusal why;
-    int rc = tn_job_try(job, rung->precision, entry, &why, err);
+    int rc = prove_entry(job, rung->precision, &why, err);
 
-    if (rc > 0) {
+    if (rc == TN_PROOF_GOOD) {
+        if (strcmp(source, "store") != 0)
+            tn_rung_forget(job, rung); /* not before: a back-off grows while it builds and fails */
         take(job, rung, source);
-        return 1;
-    }
-    tn_entry_done(entry);
-    *entry = (struct tn_entry) { 0 };
-    if (rc == 0)
+    } else if (rc == TN_PROOF_REFUSED && own) {
         tn_rung_remember(job, rung, &why);
+    } else if (rc >= 0) {
+        rung->report->result = "failed";
+        tn_rung_failed(rung->report, &why);
+        rc = TN_PROOF_CHANGED;
+    }
     return rc;
 }
+
+/* @return an enum tn_proof, or an error */
+static int build_rung(struct tn_job *job, struct tn_rung *rung, struct tn_error *err)
+{
+    struct tn_entry *entry = &job->result->entry;
+    const char *source = NULL;
+    int rc = tn_rung_build(job, rung, entry, &source, err);
+
+    if (rc > 0) {
+        if (!loads_after_build(job, rung, entry)) {
+            *entry = (struct tn_entry) { 0 };
+            return TN_PROOF_REFUSED;
+        }
+        return prove(job, rung, source, err);
+    }
+    if (rc == 0 && job->accept_may_load && rung->recipe.value[0]) {
+        rc = tn_rung_find(job, rung, true, entry, err);
+        if (rc > 0)
+            return prove(job, rung, "store", err);
+    }
+    return rc;
+}
+
+/* The rung's engine from the stores, else from a build. @return an enum tn_proof, or an error */
+static int round_of_rung(struct tn_job *job, struct tn_rung *rung, struct tn_error *err)
+{
+    int rc = job->options->force ? 0 : tn_rung_find(job, rung, false, &job->result->entry, err);
+
+    if (rc > 0)
+        return prove(job, rung, "store", err);
+    if (rc != 0 || strcmp(rung->report->result, "failed") == 0)
+        return rc;
+    return build_rung(job, rung, err);
+}
+
+enum { ROUNDS_MAX = 4 }; /* of one rung: engines in the stores whose bytes something changed */
 
 /* @return 1 got one, 0 next rung, or an error */
 static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_error *err)
 {
     struct tn_rung_report *report = &job->result->rung[job->result->rung_count++];
     tn_auto(tn_rung_done) struct tn_rung rung = { .precision = precision };
-    struct tn_entry *entry = &job->result->entry;
-    const char *source = NULL;
     int rc = tn_rung_prepare(job, precision, report, &rung, err);
 
     if (rc <= 0)
@@ -326,35 +417,12 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
     (void)tn_text_copy(job->result->derived_by, sizeof(job->result->derived_by), rung.derived_by);
     if (job->options->retry)
         tn_rung_forget(job, &rung);
-    rc = job->options->force ? 0 : tn_rung_find(job, &rung, false, entry, err);
-    if (rc > 0)
-        return prove(job, &rung, "store", err);
-    if (rc != 0 || strcmp(report->result, "failed") == 0)
-        return rc;
-    rc = tn_rung_build(job, &rung, entry, &source, err);
-    if (rc > 0) {
-        if (!loads_after_build(job, &rung, entry)) {
-            *entry = (struct tn_entry) { 0 };
-            return 0;
-        }
-        return prove(job, &rung, source, err);
+    rc = TN_PROOF_CHANGED;
+    for (int i = 0; rc == TN_PROOF_CHANGED && i < ROUNDS_MAX && rung.recipe.value[0]; i++) {
+        report->result = "missing";
+        rc = round_of_rung(job, &rung, err);
     }
-    if (rc == 0 && job->accept_may_load && rung.recipe.value[0]) {
-        rc = tn_rung_find(job, &rung, true, entry, err);
-        if (rc > 0)
-            return prove(job, &rung, "store", err);
-    }
-    return rc;
-}
-
-static int no_engine(const struct tn_job *job, struct tn_error *err)
-{
-    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(8192);
-
-    for (size_t i = 0; i < job->result->rung_count; i++)
-        tn_buf_addf(&text, "%s%s: %s", i ? "; " : "",
-                    tn_precision_name(job->result->rung[i].precision), job->result->rung[i].reason);
-    return tn_fail(err, TN_E_NOENGINE, "no rung gave an engine: %s", tn_buf_text(&text));
+    return rc == TN_PROOF_CHANGED ? 0 : rc;
 }
 
 static int get_from_file(struct tn_job *job, struct tn_error *err)

@@ -5,6 +5,7 @@
 #define TN_LOADER_JOB_H
 
 #include "compat/compat.h"
+#include "loader/load.h"
 #include "loader/loader.h"
 #include "loader/target.h"
 #include "store/refusal.h"
@@ -25,6 +26,13 @@ struct tn_job {
     bool accept_may_load;
     bool build_forbidden;
     bool from_file; /* MODEL is a file, not a name */
+    /* of the engine that is being proved: */
+    bool tried;  /* a child has loaded it in this call */
+    int crashes; /* processes that died while they deserialized it; counted for a load only */
+    /* engines that failed a proof in this call: not taken again, even where they could not be set
+     * aside */
+    struct tn_digest failed[2 * TN_LADDER_MAX];
+    size_t failed_count;
 };
 
 /** Opens the stores, reads the spec, learns machine and target, merges the shapes. */
@@ -101,15 +109,46 @@ void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung);
 /** The level that this call is to reach. */
 enum tn_level tn_job_wanted_level(const struct tn_job *job);
 
+/** What came of proving an engine. Failures are negative codes. */
+enum tn_proof {
+    TN_PROOF_REFUSED = 0, /* it was set aside: why is to be remembered, and the next rung tried */
+    TN_PROOF_GOOD = 1,    /* it may be handed out */
+    TN_PROOF_CHANGED = 2, /* its bytes were not those that were built: it was set aside, and another
+                             engine of the same recipe is as good as before */
+};
+
 /**
  * Proves an engine by a trial load in a child, where that is wanted and possible and was not done
- * before under this driver, GPU and runtime. An engine that is refused is set aside. Trouble of the
- * device is a warning: the engine is kept at the level that it has.
- * @param ret_why filled when it was refused
- * @return 1 it may be handed out, 0 refused, or an error (TN_E_CANCELLED)
+ * before under this driver, GPU and runtime. Trouble of the device is a warning: the engine is kept
+ * at the level that it has; or TN_E_AGAIN where the application's own load would meet it, too.
+ * @param ret_why filled when it was refused or changed
+ * @return an enum tn_proof, or an error (TN_E_CANCELLED, TN_E_AGAIN)
  */
 int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                struct tn_refusal *ret_why, struct tn_error *err);
+
+/**
+ * Proves an engine by the application's own deserialization, where this call brings one; comes
+ * after tn_job_try().
+ * @param ret_why filled when it was refused or changed
+ * @return an enum tn_proof, or an error: TN_E_AGAIN (the device's trouble, or no reason was given
+ *         for what loaded before; the engine is kept), TN_E_UNSUPPORTED (this application cannot
+ *         load what others here can; kept), TN_E_CANCELLED
+ */
+int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
+                struct tn_refusal *ret_why, struct tn_error *err);
+
+/** It loaded: kept for later calls under this driver, GPU and runtime. */
+void tn_job_proved(struct tn_job *job, struct tn_entry *entry);
+
+/** Sets an engine aside, with a warning, and passes it over for the rest of this call. */
+void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
+                      const struct tn_refusal *why);
+bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry);
+
+/** Hashes the plan: no recipe is to blame for bytes that something changed since. Sets it aside and
+ * fills `ret_why` when they differ. @return whether they do */
+bool tn_job_changed(struct tn_job *job, const struct tn_entry *entry, struct tn_refusal *ret_why);
 
 /** Fills the result's levels. @return 0, or TN_E_AGAIN when a level that was asked for was not
  * reached */

@@ -9,6 +9,7 @@
 #define TN_LOADER_LOADER_H
 
 #include "base/clock.h"
+#include "loader/load.h"
 #include "plan/plan.h"
 #include "recipe/spec.h"
 #include "store/object.h"
@@ -42,6 +43,8 @@ struct tn_get_options {
     bool exact; /* only an engine of exactly this recipe is a hit; else it is built */
     bool force; /* build also on a hit: another engine of the same recipe, with a newer number */
     bool allow_host_code;
+    bool no_verify;             /* take the bytes of plans for what their records say */
+    struct tn_load *load;       /* the application loads it, too; NULL = it is only handed out */
     tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
     int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
     tn_get_event_fn event;
@@ -87,7 +90,8 @@ struct tn_get_result {
  * @return 0; TN_E_NOENGINE (no rung gave one: the text tells rung by rung what was tried);
  *         TN_E_USAGE, TN_E_INVALID, TN_E_NOTFOUND, … for a request that cannot be begun;
  *         TN_E_AGAIN (an engine was found, but the wanted level could not be reached on this
- *         machine now; the result holds it)
+ *         machine now; the result holds it); with `load` also TN_E_AGAIN and TN_E_UNSUPPORTED as of
+ *         tn_job_load(): the engine is kept in its store, the text names its path
  */
 int tn_get(const struct tn_get_options *options, struct tn_get_result *ret_result,
            struct tn_error *err);

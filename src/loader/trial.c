@@ -2,6 +2,7 @@
 #include "loader/job.h"
 
 #include "base/text.h"
+#include "store/loading.h"
 #include "toolchain/trial.h"
 
 #include <stdio.h>
@@ -52,38 +53,140 @@ static bool on_progress(const struct tn_progress *progress, void *user)
                         progress->elapsed);
 }
 
-static void keep_proof(struct tn_job *job, struct tn_entry *entry, const char *under,
-                       const struct tn_trial_result *result)
+void tn_job_proved(struct tn_job *job, struct tn_entry *entry)
 {
+    tn_auto(tn_buf_done) struct tn_buf under = TN_BUF(512);
+
     entry->level = TN_LEVEL_LOADED;
-    tn_object_proved(job->store, entry, under);
-    if (result->suspect[0])
-        tn_job_warn(job, "suspect-output: all zero or not a number in a run on seeded input: %s",
-                    result->suspect);
+    if (job->target.here && proof_holds_for(job, &under, NULL) == TN_OK)
+        tn_object_proved(job->store, entry, tn_buf_text(&under));
 }
 
-static void set_aside(struct tn_job *job, const struct tn_entry *entry,
-                      const struct tn_trial_result *result, struct tn_refusal *ret_why)
+/* ---- what a failed proof does ---- */
+
+void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
+                      const struct tn_refusal *why)
 {
     char reason[600];
     struct tn_error err = { 0 };
 
-    *ret_why = (struct tn_refusal) { .kind = TN_REFUSAL_LASTING, .stage = "trial" };
-    (void)tn_text_copy(ret_why->name, sizeof(ret_why->name), result->reason);
-    (void)tn_text_copy(ret_why->first_line, sizeof(ret_why->first_line), result->first_line);
-    (void)tn_text_copy(ret_why->cure, sizeof(ret_why->cure), result->cure);
-    (void)snprintf(reason, sizeof(reason), "trial: %s: %s", result->reason, result->first_line);
+    (void)snprintf(reason, sizeof(reason), "%s: %s: %s", why->stage, why->name, why->first_line);
     if (tn_object_set_aside(job->store, entry, reason, &err) == TN_OK)
         tn_job_warn(job, "'%s' did not load and was set aside", entry->record.name);
     else
         tn_job_warn(job, "'%s' did not load, and stays where it is: %s", entry->record.name,
                     err.text);
+    tn_loading_forget(job->store, &entry->record.digest);
+    if (job->failed_count < TN_COUNT(job->failed))
+        job->failed[job->failed_count++] = entry->record.digest;
+}
+
+bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry)
+{
+    for (size_t i = 0; i < job->failed_count; i++)
+        if (tn_digest_equal(&job->failed[i], &entry->record.digest))
+            return true;
+    return false;
+}
+
+bool tn_job_changed(struct tn_job *job, const struct tn_entry *entry, struct tn_refusal *ret_why)
+{
+    struct tn_error err = { 0 };
+
+    if (tn_object_verify(job->store, entry, true, &err) != TN_E_CORRUPT)
+        return false;
+    *ret_why = (struct tn_refusal) { .kind = TN_REFUSAL_NONE,
+                                     .name = "corrupt",
+                                     .stage = "verify",
+                                     .cure = "look at the disk: something changed the file" };
+    (void)tn_text_copy(ret_why->first_line, sizeof(ret_why->first_line), err.text);
+    tn_job_set_aside(job, entry, ret_why);
+    return true;
+}
+
+/* ---- the trial ---- */
+
+static void keep_proof(struct tn_job *job, struct tn_entry *entry,
+                       const struct tn_trial_result *result)
+{
+    job->tried = true;
+    tn_job_proved(job, entry);
+    if (result->suspect[0])
+        tn_job_warn(job, "suspect-output: all zero or not a number in a run on seeded input: %s",
+                    result->suspect);
+}
+
+static void fill_why(const struct tn_trial_result *result, struct tn_refusal *ret_why)
+{
+    *ret_why = (struct tn_refusal) { .kind = TN_REFUSAL_LASTING, .stage = "trial" };
+    (void)tn_text_copy(ret_why->name, sizeof(ret_why->name), result->reason);
+    (void)tn_text_copy(ret_why->first_line, sizeof(ret_why->first_line), result->first_line);
+    (void)tn_text_copy(ret_why->cure, sizeof(ret_why->cure), result->cure);
+}
+
+/* Ends of a trial that an application's own load must not be risked after: it would hang or crash
+ * as the child did. */
+static bool is_dangerous(const struct tn_trial_result *result)
+{
+    static const char *const classes[] = { "cuda-unavailable", "timeout", "signal", "stuck" };
+
+    for (size_t i = 0; i < TN_COUNT(classes); i++)
+        if (strcmp(result->reason, classes[i]) == 0)
+            return true;
+    return false;
+}
+
+static int trouble(struct tn_job *job, const struct tn_entry *entry,
+                   const struct tn_trial_result *result, struct tn_refusal *ret_why,
+                   struct tn_error *err)
+{
+    bool dangerous = is_dangerous(result);
+
+    if (dangerous && strcmp(result->reason, "cuda-unavailable") != 0 &&
+        tn_job_changed(job, entry, ret_why))
+        return TN_PROOF_CHANGED;
+    if (dangerous && job->options->load)
+        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; kept at '%s'", result->reason,
+                       result->first_line, result->cure, entry->path);
+    tn_job_warn(job, "no trial load could be made: %s", result->first_line);
+    return TN_PROOF_GOOD;
+}
+
+static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_trial_result *result,
+                 struct tn_refusal *ret_why, struct tn_error *err)
+{
+    if (result->outcome == TN_BUILD_TROUBLE)
+        return trouble(job, entry, result, ret_why, err);
+    if (result->outcome == TN_BUILD_DONE) {
+        keep_proof(job, entry, result);
+        return TN_PROOF_GOOD;
+    }
+    if (tn_job_changed(job, entry, ret_why))
+        return TN_PROOF_CHANGED;
+    fill_why(result, ret_why);
+    tn_job_set_aside(job, entry, ret_why);
+    return TN_PROOF_REFUSED;
+}
+
+/* Whether a trial is wanted, possible, and not made before under these conditions by a process
+ * that lived on. Settles the entry's level. @return 1, 0, or an error */
+static int needs_trial(struct tn_job *job, struct tn_entry *entry, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf under = TN_BUF(512);
+    int rc = job->target.here ? proof_holds_for(job, &under, err) : TN_OK;
+
+    if (rc < 0)
+        return rc;
+    if (job->target.here)
+        entry->level = tn_object_level_under(entry, tn_buf_text(&under));
+    if (tn_job_wanted_level(job) < TN_LEVEL_LOADED || not_possible(job))
+        return 0;
+    return entry->level < TN_LEVEL_LOADED || job->crashes > 0;
 }
 
 int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                struct tn_refusal *ret_why, struct tn_error *err)
 {
-    tn_auto(tn_buf_done) struct tn_buf under = TN_BUF(512);
     struct watch watch = { .job = job, .rung = rung };
     struct tn_trial_request request = { .toolchain = job->target.toolchain,
                                         .plan_path = entry->path,
@@ -96,27 +199,19 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
     struct tn_error why = { 0 };
     int rc;
 
-    if (tn_job_wanted_level(job) < TN_LEVEL_LOADED || not_possible(job))
-        return 1;
-    rc = proof_holds_for(job, &under, err);
-    if (rc < 0)
-        return rc;
-    entry->level = tn_object_level_under(entry, tn_buf_text(&under));
-    if (entry->level >= TN_LEVEL_LOADED)
-        return 1;
+    job->tried = false;
+    job->crashes = job->options->load ? tn_loading_crashes(job->store, &entry->record.digest) : 0;
+    rc = needs_trial(job, entry, err);
+    if (rc <= 0)
+        return rc < 0 ? rc : TN_PROOF_GOOD;
     rc = tn_trial_run(&request, &result, &why);
     if (rc == TN_E_CANCELLED)
         return tn_fail(err, rc, "%s", why.text);
-    if (rc < 0 || result.outcome == TN_BUILD_TROUBLE) {
-        tn_job_warn(job, "no trial load could be made: %s", rc < 0 ? why.text : result.first_line);
-        return 1;
+    if (rc < 0) {
+        tn_job_warn(job, "no trial load could be made: %s", why.text);
+        return TN_PROOF_GOOD;
     }
-    if (result.outcome == TN_BUILD_DONE) {
-        keep_proof(job, entry, tn_buf_text(&under), &result);
-        return 1;
-    }
-    set_aside(job, entry, &result, ret_why);
-    return 0;
+    return judge(job, entry, &result, ret_why, err);
 }
 
 int tn_job_settle_level(struct tn_job *job, struct tn_error *err)

@@ -105,20 +105,11 @@ void tn_hearing_log(struct tn_hearing *hearing, const char *mark, const char *te
 static void keep_telling(struct tn_telling *telling, enum tn_telling_rank rank,
                          const struct tn_log_class *row, const char *text)
 {
-    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(64 << 10);
-
     if (rank <= telling->rank)
         return;
-    /* Line breaks inside a message are its lay-out: one line is shown. */
-    for (const char *at = text; *at; at += strcspn(at, "\r\n")) {
-        at += strspn(at, "\r\n ");
-        if (safe.size > 0 && *at)
-            tn_buf_adds(&safe, " ");
-        tn_text_add_safe(&safe, at, strcspn(at, "\r\n"));
-    }
     telling->rank = rank;
     telling->row = row;
-    (void)tn_text_copy(telling->line, sizeof(telling->line), tn_buf_text(&safe));
+    tn_text_one_line(telling->line, sizeof(telling->line), text);
 }
 
 void tn_hearing_consider(struct tn_hearing *hearing, struct tn_telling *telling, const char *line,
