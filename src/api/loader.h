@@ -5,12 +5,14 @@
 #define TN_API_LOADER_H
 
 #include "loader/loader.h"
+#include "loader/memo.h"
 #include "store/store.h"
 
 #include <tenon/tenon.h>
 
 struct tn_loader {
     char *store; /* list of stores, or NULL = the defaults */
+    struct tn_memo *memo;
 };
 
 struct tn_engine {
