@@ -13,8 +13,8 @@
 int tn_facts_model(const struct tn_store *store, const char *path, struct tn_model *ret_model,
                    struct tn_error *err);
 
-/** The facts that tn_facts_model() would give without reading the model: kept before, and every file
- * of it is as it was. @return whether there are any */
+/** The facts that tn_facts_model() would give without reading the model: kept before, and every
+ * file of it is as it was. @return whether there are any */
 bool tn_facts_model_known(const struct tn_store *store, const char *path,
                           struct tn_model *ret_model);
 

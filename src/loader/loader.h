@@ -58,8 +58,8 @@ struct tn_rung_report {
                            failure), "backoff" (trouble a short while ago), "skipped", "missing";
                            static */
     char reason[1536];  /* why it was passed over; "" for the one that gave the engine */
-    char class_name[48]; /* of the failure: "unsupported-operator", "timeout", …; "" = none */
-    tn_nsec retry_in;    /* "backoff": until it would be tried again */
+    char class_name[48];  /* of the failure: "unsupported-operator", "timeout", …; "" = none */
+    tn_nsec retry_in;     /* "backoff": until it would be tried again */
     struct tn_digest key; /* of the recipe that was wanted; zeroed = it came to none */
 };
 
