@@ -7,7 +7,7 @@ export TENON_RTX_PYTHON := $(CURDIR)/$(RTX)/bin/python
 export TENON_RTX16_PYTHON := $(CURDIR)/$(RTX_OLD)/bin/python
 export TENON_MODELS := $(CURDIR)/$(MODELS)
 
-.PHONY: all run test bench install clean packages rtx models check
+.PHONY: all run test bench install wheel clean packages rtx models check
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
@@ -37,6 +37,11 @@ bench: ; @tools/bench
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+# A Python wheel that works alone: build/wheel/tenon-*.whl
+wheel: all
+	@tools/packages wheel
+	@/usr/bin/python3 tools/make-wheel $(BUILD) $(BUILD)/wheel
 
 clean:
 	rm -rf $(BUILD) build-asan

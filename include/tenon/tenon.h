@@ -99,6 +99,9 @@ struct tn_loader;
 struct tn_loader_options {
     size_t size;       /* sizeof(struct tn_loader_options) */
     const char *store; /* colon-separated folders; NULL = $TENON_STORE, else the user's */
+    /** A Python whose TensorRT may build engines and try them in a child, such as the one that the
+     * application runs in; NULL = only those that `tenon device` lists. */
+    const char *python;
 };
 
 /**
@@ -133,7 +136,10 @@ enum tn_line_severity {
 };
 
 /** Gives Tenon one line of the application's ILogger, so that a failure can be explained. Nothing
- * is kept beyond the telling lines; NULL is ignored. */
+ * is kept beyond the telling lines; NULL is ignored. An error that begins with TN_LINE_STOPPED says
+ * that the callback fails for a reason of the application's own, such as an exception: the engine
+ * is kept, nothing is remembered, and the call fails with TN_E_AGAIN. */
+#define TN_LINE_STOPPED "the application stopped: "
 TN_API void tn_log_line(struct tn_log *log, int severity, const char *text);
 
 /**
@@ -247,6 +253,7 @@ struct tn_check_options {
     bool allow_host_code;   /* the application lets code inside an engine run */
     bool trial;             /* prove it by loading it in a child on this machine's GPU */
     int64_t trial_limit_ms; /* of one trial; 0 = 60 s, more for large engines */
+    const char *python;     /* as in struct tn_loader_options */
 };
 
 /**
@@ -271,13 +278,14 @@ TN_API int tn_device_probe(char **ret_json, struct tn_error *err);
 
 /* ---- the store --------------------------------------------------------------------------- */
 
-/** All engines of the loader's stores: a JSON array of what `tenon cache ls --json` prints.
+/** All engines of the loader's stores that can be used, newest first: a JSON array of what `tenon
+ * cache ls --json` prints.
  * @return 0, TN_E_IO, TN_E_NOMEM, … */
 TN_API int tn_store_list(struct tn_loader *loader, char **ret_json, struct tn_error *err);
 
 /** An operator's will about one engine, by digest, prefix of at least 6 digits, or name: what is
  * "pin" (never collected), "unpin", "bless" (handed out before others of its recipe) or "verify"
- * (its bytes are hashed now).
+ * (its bytes are hashed now; an engine whose bytes were changed is set aside).
  * @return 0, TN_E_NOTFOUND, TN_E_USAGE (several, or no such word), TN_E_CORRUPT, TN_E_ACCESS, … */
 TN_API int tn_store_mark(struct tn_loader *loader, const char *engine, const char *what,
                          struct tn_error *err);

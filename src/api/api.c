@@ -1,10 +1,10 @@
 /* The public functions of libtenon that are not a module's own. */
+#include "api/loader.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "plan/plan_json.h"
 
 #include <stdlib.h>
-#include <tenon/tenon.h>
+#include <string.h>
 
 const char *tn_library_version(void)
 {
@@ -14,6 +14,32 @@ const char *tn_library_version(void)
 void tn_free(void *memory)
 {
     free(memory);
+}
+
+int tn_api_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
+                   struct tn_error *err)
+{
+    memset(ret_ours, 0, ours);
+    if (!theirs)
+        return TN_OK;
+    if (size < sizeof(size_t))
+        return tn_fail(err, TN_E_USAGE, "options: size is not set");
+    for (size_t i = ours; i < size; i++)
+        if (((const char *)theirs)[i] != 0)
+            return tn_fail(err, TN_E_USAGE, "options: this library %s is older than its caller",
+                           TN_VERSION);
+    memcpy(ret_ours, theirs, size < ours ? size : ours);
+    return TN_OK;
+}
+
+int tn_api_text(const json_t *json, char **ret_json, struct tn_error *err)
+{
+    char *text = json ? tn_json_text(json) : NULL;
+
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "an answer as text");
+    *ret_json = text;
+    return TN_OK;
 }
 
 int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *err)
@@ -35,6 +61,6 @@ int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *err)
     if (rc < 0)
         return tn_while(err, rc, "inspect '%s'", path);
     json = tn_plan_to_json(&plan, &io);
-    *ret_json = json ? tn_json_text(json) : NULL;
-    return *ret_json ? TN_OK : tn_fail(err, TN_E_NOMEM, "inspect '%s'", path);
+    rc = tn_api_text(json, ret_json, err);
+    return rc < 0 ? tn_while(err, rc, "inspect '%s'", path) : TN_OK;
 }

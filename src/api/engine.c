@@ -6,24 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The caller's struct may be older (shorter: the rest is zero) or newer than ours (what we do not
- * know must be zero, else we would ignore a wish). */
-static int take_options(void *ret_ours, size_t ours, const void *theirs, size_t size,
-                        struct tn_error *err)
-{
-    memset(ret_ours, 0, ours);
-    if (!theirs)
-        return TN_OK;
-    if (size < sizeof(size_t))
-        return tn_fail(err, TN_E_USAGE, "options: size is not set");
-    for (size_t i = ours; i < size; i++)
-        if (((const char *)theirs)[i] != 0)
-            return tn_fail(err, TN_E_USAGE, "options: this library %s is older than its caller",
-                           TN_VERSION);
-    memcpy(ret_ours, theirs, size < ours ? size : ours);
-    return TN_OK;
-}
-
 /* ---- a loader ---- */
 
 int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **ret_loader,
@@ -32,7 +14,7 @@ int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **r
     struct tn_loader_options mine;
     struct tn_loader *loader;
     tn_auto(tn_store_done) struct tn_store *store = NULL;
-    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+    int rc = tn_api_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && !ret_loader)
         rc = tn_fail(err, TN_E_USAGE, "tn_loader_open: ret_loader is needed");
@@ -44,8 +26,11 @@ int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **r
     if (!loader)
         return tn_fail(err, TN_E_NOMEM, "open a loader");
     loader->store = mine.store ? strdup(mine.store) : NULL;
-    rc = mine.store && !loader->store ? tn_fail(err, TN_E_NOMEM, "open a loader")
-                                      : tn_memo_new(NULL, &loader->memo, err);
+    loader->python = mine.python ? strdup(mine.python) : NULL;
+    if ((mine.store && !loader->store) || (mine.python && !loader->python))
+        rc = tn_fail(err, TN_E_NOMEM, "open a loader");
+    if (rc == TN_OK)
+        rc = tn_memo_new(NULL, &loader->memo, err);
     if (rc < 0) {
         tn_loader_close(loader);
         return rc;
@@ -60,6 +45,7 @@ void tn_loader_close(struct tn_loader *loader)
         return;
     tn_memo_free(loader->memo);
     free(loader->store);
+    free(loader->python);
     free(loader);
 }
 
@@ -142,6 +128,7 @@ static int hand_out(struct tn_loader *loader, const char *model,
         return tn_fail(err, TN_E_NOMEM, "get an engine of '%s'", model);
     get.model = model;
     get.store = loader ? loader->store : NULL;
+    get.python = loader ? loader->python : NULL;
     get.load = load;
     rc = tn_memo_get(loader ? loader->memo : NULL, &get, &engine->got, NULL, err);
     if (rc == TN_OK && !load)
@@ -163,7 +150,7 @@ int tn_engine_get(struct tn_loader *loader, const char *model,
                   struct tn_error *err)
 {
     struct tn_engine_options mine;
-    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+    int rc = tn_api_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && (!model || !ret_engine))
         rc = tn_fail(err, TN_E_USAGE, "tn_engine_get: model and ret_engine are needed");
@@ -176,7 +163,7 @@ int tn_engine_load(struct tn_loader *loader, const char *model,
 {
     struct tn_engine_options mine;
     struct tn_load load;
-    int rc = take_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
+    int rc = tn_api_options(&mine, sizeof(mine), options, options ? options->size : 0, err);
 
     if (rc == TN_OK && (!model || !ret_engine || !mine.deserialize))
         rc = tn_fail(err, TN_E_USAGE,

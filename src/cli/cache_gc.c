@@ -1,7 +1,7 @@
 /* tenon cache gc: what leaves the store so that it stays within its bound. */
 #include "base/text.h"
 #include "cli/cache.h"
-#include "store/collect.h"
+#include "store/listing.h"
 
 #include <string.h>
 
@@ -19,11 +19,6 @@ static int read_options(const struct tn_invocation *call, struct tn_collect_opti
         return tn_fail(err, TN_E_USAGE, "--older-than takes a time such as 30d, not '%s'", age);
     return TN_OK;
 }
-
-struct sums {
-    size_t count;
-    int64_t bytes;
-};
 
 static int item_json(const struct tn_collect_item *item, struct tn_error *err)
 {
@@ -56,16 +51,13 @@ static void item_text(const struct tn_collect_item *item)
 }
 
 static int print_items(const struct tn_invocation *call, const struct tn_collection *all,
-                       bool dry_run, struct sums *ret_gone, struct tn_error *err)
+                       bool dry_run, struct tn_error *err)
 {
     int rc = TN_OK;
 
-    *ret_gone = (struct sums) { 0 };
     for (size_t i = 0; rc == TN_OK && i < all->count; i++) {
         const struct tn_collect_item *item = &all->item[i];
 
-        ret_gone->count += item->goes && !item->twin;
-        ret_gone->bytes += item->goes ? item->bytes : 0;
         if (item->twin)
             continue; /* one engine, one line */
         if (call->json)
@@ -76,29 +68,22 @@ static int print_items(const struct tn_invocation *call, const struct tn_collect
     return rc;
 }
 
-static int sum_json(const struct tn_collection *all, const struct sums *gone, bool dry_run,
-                    struct tn_error *err)
+static int sum_json(const struct tn_collection *all, bool dry_run, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = json_object();
+    tn_auto(tn_json_done) json_t *json = tn_collection_sum_to_json(all, dry_run);
 
-    tn_json_set(json, "dry_run", json_boolean(dry_run));
-    tn_json_set_int(json, "bound_bytes", all->bounds.max_bytes);
-    tn_json_set_int(json, "used_bytes", all->total_bytes);
-    tn_json_set_int(json, "gone_bytes", gone->bytes);
-    tn_json_set_int(json, "gone", (int64_t)gone->count);
-    tn_json_set_int(json, "free_bytes", all->bounds.free_bytes);
-    tn_json_set_int(json, "keep_free_bytes", all->bounds.keep_free_bytes);
     return tn_json_line(stdout, json, err);
 }
 
-static void sum_text(const struct tn_collection *all, const struct sums *gone, bool dry_run)
+static void sum_text(const struct tn_collection *all, bool dry_run)
 {
+    const struct tn_collect_sum gone = tn_collection_sum(all);
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(512);
 
-    tn_buf_addf(&text, "%s %zu, ", dry_run ? "would remove" : "removed", gone->count);
-    tn_text_add_bytes(&text, gone->bytes);
+    tn_buf_addf(&text, "%s %zu, ", dry_run ? "would remove" : "removed", gone.count);
+    tn_text_add_bytes(&text, gone.bytes);
     tn_buf_adds(&text, "; the store holds ");
-    tn_text_add_bytes(&text, all->total_bytes - (dry_run ? 0 : gone->bytes));
+    tn_text_add_bytes(&text, all->total_bytes - (dry_run ? 0 : gone.bytes));
     tn_buf_adds(&text, " of ");
     tn_text_add_bytes(&text, all->bounds.max_bytes);
     (void)fprintf(stderr, "%s\n", tn_buf_text(&text));
@@ -109,7 +94,6 @@ int tn_cache_gc(const struct tn_invocation *call, struct tn_store *store, struct
     tn_auto(tn_collection_done) struct tn_collection all = { 0 };
     struct tn_collect_options options;
     bool dry_run = tn_given(call, "dry-run") != NULL;
-    struct sums gone = { 0 };
     int rc = read_options(call, &options, err);
 
     if (rc == TN_OK)
@@ -117,12 +101,12 @@ int tn_cache_gc(const struct tn_invocation *call, struct tn_store *store, struct
     if (rc == TN_OK && !dry_run)
         rc = tn_collect_run(store, &all, err);
     if (rc == TN_OK)
-        rc = print_items(call, &all, dry_run, &gone, err);
+        rc = print_items(call, &all, dry_run, err);
     if (rc < 0)
         return rc;
     if (call->json)
-        return sum_json(&all, &gone, dry_run, err);
+        return sum_json(&all, dry_run, err);
     if (!call->quiet)
-        sum_text(&all, &gone, dry_run);
+        sum_text(&all, dry_run);
     return TN_OK;
 }

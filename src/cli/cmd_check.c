@@ -1,15 +1,11 @@
 /* tenon check: will this engine load there, and if not, why. */
-#include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "compat/compat.h"
-#include "toolchain/trial.h"
+#include "loader/check.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    PLACES_MAX = 256,
     EXIT_YES = 0,
     EXIT_NO = 1,
     EXIT_UNSURE = 3,
@@ -50,207 +46,15 @@ static const char *const examples[] = {
     NULL,
 };
 
-/* One GPU with one runtime. */
-struct place {
-    const struct tn_device *device;
-    const struct tn_gpu *gpu; /* NULL = not known */
-    struct tn_runtime_id runtime;
-};
-
 struct job {
     const struct tn_invocation *call;
-    struct tn_device *device; /* device_count of them */
-    size_t device_count;
-    struct place place[PLACES_MAX];
-    size_t place_count;
+    struct tn_check check;
     int path_width, label_width;
     size_t wont, may, unknown; /* verdicts other than loads */
     size_t trouble;            /* trials that failed for reasons of the device */
-    tn_nsec trial_time_limit;
 };
 
-/* What a trial of one engine on one place gave. */
-struct tried {
-    bool made;
-    struct tn_trial_result result;
-};
-
-static void job_done(struct job *job)
-{
-    free(job->device);
-}
-
-/* ---- where -------------------------------------------------------------------------------- */
-
-static int get_devices(struct job *job, struct tn_error *err)
-{
-    size_t named = 0;
-    int rc = TN_OK;
-
-    while (tn_given_at(job->call, "device", named))
-        named++;
-    job->device_count = named ? named : 1;
-    job->device = calloc(job->device_count, sizeof(*job->device));
-    if (!job->device)
-        return tn_fail(err, TN_E_NOMEM, "keep %zu devices", job->device_count);
-    if (named == 0)
-        return tn_device_learn(&(struct tn_probe_options) { 0 }, job->device, err);
-    for (size_t i = 0; rc == TN_OK && i < named; i++)
-        rc = tn_device_get(tn_given_at(job->call, "device", i), &job->device[i], err);
-    return rc;
-}
-
-static int add_place(struct job *job, const struct tn_device *device, const struct tn_gpu *gpu,
-                     struct tn_runtime_id runtime, struct tn_error *err)
-{
-    if (job->place_count == PLACES_MAX)
-        return tn_fail(err, TN_E_TOOBIG, "more than %d pairs of GPU and runtime", PLACES_MAX);
-    job->place[job->place_count++] = (struct place) { device, gpu, runtime };
-    return TN_OK;
-}
-
-static int add_all_runtimes(struct job *job, const struct tn_device *device,
-                            const struct tn_gpu *gpu, struct tn_error *err)
-{
-    int rc = TN_OK;
-
-    if (device->runtime_count == 0)
-        return add_place(job, device, gpu, (struct tn_runtime_id) { 0 }, err);
-    for (int i = 0; rc == TN_OK && i < device->runtime_count; i++)
-        rc = add_place(job, device, gpu, device->runtime[i].id, err);
-    return rc;
-}
-
-/* A board by name has no runtime of its own, so the option may give it one. */
-static bool give_runtime(const struct job *job, const struct tn_device *device, const char *wanted,
-                         struct tn_runtime_id *ret_id)
-{
-    return wanted && tn_given(job->call, "device") && device->runtime_count == 0 &&
-           tn_runtime_id_parse(wanted, ret_id, NULL) == TN_OK;
-}
-
-static int add_runtimes(struct job *job, const struct tn_device *device, const struct tn_gpu *gpu,
-                        struct tn_error *err)
-{
-    const char *wanted = tn_given(job->call, "runtime");
-    struct tn_runtime_id id = { .kind = TN_RUNTIME_UNKNOWN };
-    const struct tn_runtime *runtime;
-    int rc;
-
-    if (wanted && strcmp(wanted, "all") == 0)
-        return add_all_runtimes(job, device, gpu, err);
-    if (give_runtime(job, device, wanted, &id))
-        return add_place(job, device, gpu, id, err);
-    rc = tn_device_runtime(device, wanted, &runtime, err);
-    if (rc == TN_OK)
-        id = runtime->id;
-    else if (rc != TN_E_NOTFOUND || wanted || device->runtime_count > 0)
-        return rc;
-    return add_place(job, device, gpu, id, err);
-}
-
-static bool boards_differ(const struct tn_device *device)
-{
-    for (int i = 1; i < device->gpu_count; i++)
-        if (strcmp(device->gpu[i].name, device->gpu[0].name) != 0)
-            return true;
-    return false;
-}
-
-static int add_device(struct job *job, const struct tn_device *device, struct tn_error *err)
-{
-    const char *wanted = tn_given(job->call, "gpu");
-    const struct tn_gpu *gpu = NULL;
-    int rc;
-
-    if (device->gpu_count > 0 || wanted) {
-        rc = tn_device_gpu(device, wanted, &gpu, err);
-        if (rc < 0)
-            return rc;
-    }
-    if (!wanted && boards_differ(device))
-        tn_cli_warn(job->call, "%s has different GPUs; checked is %s (--gpu chooses another)",
-                    device->label, gpu->name);
-    return add_runtimes(job, device, gpu, err);
-}
-
-static int get_places(struct job *job, struct tn_error *err)
-{
-    int rc = TN_OK;
-
-    for (size_t i = 0; rc == TN_OK && i < job->device_count; i++)
-        rc = add_device(job, &job->device[i], err);
-    return rc;
-}
-
-/* ---- answers ------------------------------------------------------------------------------ */
-
-static const char *gpu_name(const struct place *place)
-{
-    if (!place->gpu)
-        return NULL;
-    return place->gpu->name[0] ? place->gpu->name : place->gpu->product;
-}
-
-static const char *runtime_name(const struct place *place, char text[TN_RUNTIME_TEXT])
-{
-    if (place->runtime.kind == TN_RUNTIME_UNKNOWN)
-        return NULL;
-    tn_runtime_id_print(&place->runtime, text);
-    return text;
-}
-
-static json_t *reasons_json(const struct tn_answer *answer)
-{
-    json_t *reasons = json_array();
-
-    for (int i = 0; i < answer->reason_count; i++) {
-        const struct tn_reason *reason = &answer->reason[i];
-        json_t *json = json_object();
-
-        tn_json_set_str(json, "code", tn_reason_name(reason->code));
-        tn_json_set_str(json, "detail", reason->detail);
-        tn_json_set_str(json, "remedy", reason->remedy);
-        tn_json_set_str(json, "ground", reason->ground);
-        (void)json_array_append_new(reasons, json);
-    }
-    return reasons;
-}
-
-static json_t *trial_json(const struct tried *tried)
-{
-    static const char *const outcomes[] = { "loaded", "refused", "trouble" };
-    json_t *json, *phases;
-
-    if (!tried->made)
-        return NULL;
-    json = json_object();
-    phases = json_object();
-    for (int i = 0; i < tried->result.phase_count; i++)
-        tn_json_set_int(phases, tried->result.phase[i].name, tried->result.phase[i].ms);
-    tn_json_set_str(json, "outcome", outcomes[tried->result.outcome]);
-    tn_json_set(json, "phases_ms", phases);
-    tn_json_set(json, "ran", json_boolean(tried->result.ran));
-    tn_json_set_int(json, "total_ms", tried->result.total_ms);
-    return json;
-}
-
-static int print_json(const char *path, const struct place *place, const struct tn_answer *answer,
-                      const struct tried *tried, struct tn_error *err)
-{
-    tn_auto(tn_json_done) json_t *json = json_object();
-    char runtime[TN_RUNTIME_TEXT];
-
-    tn_json_set_str(json, "path", path);
-    tn_json_set_str(json, "device", place->device->label);
-    tn_json_set_str(json, "gpu", gpu_name(place));
-    tn_json_set_str(json, "runtime", runtime_name(place, runtime));
-    tn_json_set_str(json, "verdict", tn_verdict_name(answer->verdict));
-    tn_json_set(json, "reasons", reasons_json(answer));
-    tn_json_set_str(json, "by", answer->by);
-    tn_json_set(json, "trial", trial_json(tried));
-    return tn_json_line(stdout, json, err);
-}
+/* ---- printing ----------------------------------------------------------------------------- */
 
 /* Details may quote bytes of the file. */
 static void print_safe(const char *before, const char *text)
@@ -269,12 +73,13 @@ static void print_phases(const struct tn_trial_result *result)
                  result->ran ? "" : "  (not run: shapes are not known, or it would not fit)");
 }
 
-static void print_answer(const struct job *job, const char *path, const struct place *place,
-                         const struct tn_answer *answer, const struct tried *tried)
+static void print_answer(const struct job *job, const char *path,
+                         const struct tn_check_place *place, const struct tn_check_result *result)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(TEXT_MAX);
+    const struct tn_answer *answer = &result->answer;
     char text[TN_RUNTIME_TEXT];
-    const char *runtime = runtime_name(place, text);
+    const char *runtime = tn_check_runtime_name(place, text);
 
     tn_text_add_safe(&safe, path, strlen(path));
     (void)printf("%-9s  %-*s  %-*s  %s\n", tn_verdict_name(answer->verdict), job->path_width,
@@ -290,201 +95,83 @@ static void print_answer(const struct job *job, const char *path, const struct p
         if (job->call->verbose)
             print_safe("        ", reason->ground);
     }
-    if (tried->made && job->call->verbose)
-        print_phases(&tried->result);
+    if (result->tried && job->call->verbose)
+        print_phases(&result->trial);
 }
 
-static void count(struct job *job, enum tn_verdict verdict)
+static int print_json(const char *path, const struct tn_check_place *place,
+                      const struct tn_check_result *result, struct tn_error *err)
 {
+    tn_auto(tn_json_done) json_t *json = tn_check_to_json(path, place, result);
+
+    return tn_json_line(stdout, json, err);
+}
+
+static void warn_of_others(const struct job *job)
+{
+    const struct tn_device *told = NULL;
+
+    for (size_t i = 0; i < job->check.place_count; i++) {
+        const struct tn_check_place *place = &job->check.place[i];
+        tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1024);
+
+        if (!place->others || place->device == told)
+            continue; /* a device with several runtimes has several places */
+        told = place->device;
+        tn_check_others_text(place, &text);
+        tn_cli_warn(job->call, "%s", tn_buf_text(&text));
+    }
+}
+
+/* ---- engines ------------------------------------------------------------------------------ */
+
+static void count(struct job *job, const struct tn_check_result *result)
+{
+    enum tn_verdict verdict = result->answer.verdict;
+
     job->wont += verdict == TN_VERDICT_WONT_LOAD;
     job->may += verdict == TN_VERDICT_MAY_LOAD;
     job->unknown += verdict == TN_VERDICT_UNKNOWN;
-}
-
-static int read_engine(const char *path, struct tn_plan *ret_plan, struct tn_error *err)
-{
-    tn_auto(tn_fd_done) int fd = -1;
-    struct stat st;
-    int rc = tn_file_open(path, &fd, &st, err);
-
-    if (rc == TN_OK)
-        rc = tn_plan_read(fd, st.st_size, ret_plan, err);
-    return rc;
-}
-
-/* ---- trials ------------------------------------------------------------------------------- */
-
-static const char trial_ground[] = "measured: a trial load on this GPU, now";
-
-static const struct tn_toolchain *toolchain_of(const struct place *place)
-{
-    for (int i = 0; i < place->device->toolchain_count; i++) {
-        const struct tn_toolchain *one = &place->device->toolchain[i];
-
-        if (one->builds.kind == place->runtime.kind && strcmp(one->kind, "python") == 0 &&
-            tn_version_same(&one->builds.version, &place->runtime.version))
-            return one;
-    }
-    return NULL;
-}
-
-/* A class of a log line and a reason have one name where they mean one thing. */
-static enum tn_reason_code reason_of(const char *name)
-{
-    for (int code = 0; code <= TN_REASON_UNKNOWN; code++)
-        if (strcmp(tn_reason_name((enum tn_reason_code)code), name) == 0)
-            return (enum tn_reason_code)code;
-    return TN_REASON_UNKNOWN;
-}
-
-/* Puts what the trial found in front of the rules' reasons. */
-static void add_reason(struct tn_answer *answer, enum tn_reason_code code, enum tn_verdict verdict,
-                       const char *detail, const char *remedy)
-{
-    int kept = answer->reason_count < TN_REASONS_MAX ? answer->reason_count : TN_REASONS_MAX - 1;
-
-    memmove(answer->reason + 1, answer->reason, (size_t)kept * sizeof(answer->reason[0]));
-    answer->reason[0] =
-        (struct tn_reason) { .code = code, .verdict = verdict, .ground = trial_ground };
-    (void)tn_text_copy(answer->reason[0].detail, sizeof(answer->reason[0].detail), detail);
-    (void)tn_text_copy(answer->reason[0].remedy, sizeof(answer->reason[0].remedy), remedy);
-    answer->reason_count = kept + 1;
-}
-
-static bool stripped(const struct tn_answer *answer)
-{
-    for (int i = 0; i < answer->reason_count; i++)
-        if (answer->reason[i].code == TN_REASON_NEEDS_REFIT)
-            return true;
-    return false;
-}
-
-static void take_loaded(const struct tn_trial_result *result, struct tn_answer *answer)
-{
-    char detail[240];
-
-    if (stripped(answer))
-        return; /* it loads, and gives zeros: the rules have said so */
-    *answer = (struct tn_answer) { .verdict = TN_VERDICT_LOADS, .by = "trial" };
-    if (!result->suspect[0])
-        return;
-    (void)snprintf(detail, sizeof(detail), "all zero or not a number in a run on seeded input: %s",
-                   result->suspect);
-    add_reason(answer, TN_REASON_SUSPECT_OUTPUT, TN_VERDICT_LOADS, detail,
-               "compare its outputs with the model's before you trust it");
-}
-
-static void take_trial(struct job *job, const struct tn_trial_result *result,
-                       struct tn_answer *answer)
-{
-    switch (result->outcome) {
-    case TN_BUILD_DONE:
-        take_loaded(result, answer);
-        break;
-    case TN_BUILD_REFUSED:
-        add_reason(answer, reason_of(result->reason), TN_VERDICT_WONT_LOAD, result->first_line,
-                   result->cure);
-        answer->verdict = TN_VERDICT_WONT_LOAD;
-        answer->by = "trial";
-        break;
-    case TN_BUILD_TROUBLE:
-        add_reason(answer, reason_of(result->reason), TN_VERDICT_UNKNOWN, result->first_line,
-                   result->cure);
-        if (answer->verdict < TN_VERDICT_UNKNOWN)
-            answer->verdict = TN_VERDICT_UNKNOWN;
-        job->trouble++;
-        break;
-    }
-}
-
-static void try_engine(struct job *job, const char *path, const struct place *place,
-                       struct tn_answer *answer, struct tried *ret_tried)
-{
-    const struct tn_toolchain *toolchain = toolchain_of(place);
-    struct tn_trial_request request = {
-        .toolchain = toolchain,
-        .plan_path = path,
-        .gpu_uuid = place->gpu ? place->gpu->uuid : "",
-        .allow_host_code = tn_given(job->call, "allow-host-code") != NULL,
-        .time_limit = job->trial_time_limit,
-    };
-    char runtime[TN_RUNTIME_TEXT];
-    struct tn_error err = { 0 };
-
-    tn_runtime_id_print(&place->runtime, runtime);
-    if (!toolchain) {
-        tn_cli_warn(job->call, "no Python environment here loads with %s: '%s' was not tried",
-                    runtime, path);
-        return;
-    }
-    ret_tried->made = tn_trial_run(&request, &ret_tried->result, &err) == TN_OK;
-    if (ret_tried->made) {
-        take_trial(job, &ret_tried->result, answer);
-        return;
-    }
-    tn_cli_warn(job->call, "'%s' was not tried: %s", path, err.text);
-    job->trouble++;
+    job->trouble += result->trouble;
 }
 
 static int check_engine(struct job *job, const char *path, struct tn_error *err)
 {
     struct tn_plan plan;
-    int rc = read_engine(path, &plan, err);
+    int rc = tn_check_read(path, &plan, err);
 
-    for (size_t i = 0; rc == TN_OK && i < job->place_count; i++) {
-        const struct place *place = &job->place[i];
-        const struct tn_compat_target target = {
-            .gpu = place->gpu,
-            .runtime = place->runtime,
-            .platform = place->device->platform,
-            .cuda_driver = place->device->cuda,
-            .gpu_free_bytes = TN_UNKNOWN,
-            .allow_host_code = tn_given(job->call, "allow-host-code") != NULL,
-        };
-        struct tn_answer answer;
-        struct tried tried = { .made = false };
+    for (size_t i = 0; rc == TN_OK && i < job->check.place_count; i++) {
+        const struct tn_check_place *place = &job->check.place[i];
+        struct tn_check_result result;
 
-        tn_compat_check(&plan, &target, &answer);
-        if (tn_given(job->call, "trial") && plan.kind == TN_FILE_ENGINE)
-            try_engine(job, path, place, &answer, &tried);
-        count(job, answer.verdict);
+        tn_check_answer(&job->check, place, path, &plan, &result);
+        count(job, &result);
+        if (result.warning[0])
+            tn_cli_warn(job->call, "%s", result.warning);
         if (job->call->json)
-            rc = print_json(path, place, &answer, &tried, err);
+            rc = print_json(path, place, &result, err);
         else
-            print_answer(job, path, place, &answer, &tried);
+            print_answer(job, path, place, &result);
     }
     return rc;
 }
 
-/* ---- no GPU ------------------------------------------------------------------------------- */
-
-static const char no_gpu_remedy[] =
-    "name a device: --device t4+trt8.4.1.5 (a bundled board), or --device FILE.json ('tenon device "
-    "--output FILE.json' writes it there)";
-
 /* Without a GPU and without --device there is nothing to compare with: said once, and as an answer
  * of each engine for scripts. */
-static int no_gpu(struct job *job, struct tn_error *err)
+static int no_gpu(const struct job *job, struct tn_error *err)
 {
-    const struct place nowhere = { .device = &job->device[0] };
-    const struct tried untried = { .made = false };
-    const char *why = job->device[0].gpu_asked ? "this machine has no GPU"
-                                               : "no GPU here: no NVIDIA driver answers";
-    struct tn_answer answer = { .verdict = TN_VERDICT_UNKNOWN, .reason_count = 1, .by = "rule" };
-    struct tn_reason *reason = &answer.reason[0];
+    struct tn_check_place place;
+    struct tn_check_result result;
     int rc = TN_OK;
 
     if (!job->call->json) {
-        (void)fprintf(stderr, "tenon check: %s; %s\n", why, no_gpu_remedy);
+        (void)fprintf(stderr, "tenon check: %s; %s\n", tn_check_nowhere_reason(&job->check),
+                      tn_check_nowhere_remedy());
         return TN_OK;
     }
-    *reason = (struct tn_reason) { .code = TN_REASON_CUDA_UNAVAILABLE,
-                                   .verdict = TN_VERDICT_UNKNOWN,
-                                   .ground = "measured: libcuda on this machine was asked" };
-    (void)tn_text_copy(reason->detail, sizeof(reason->detail), why);
-    (void)tn_text_copy(reason->remedy, sizeof(reason->remedy), no_gpu_remedy);
+    tn_check_nowhere(&job->check, &place, &result);
     for (size_t i = 0; rc == TN_OK && i < job->call->arg_count; i++)
-        rc = print_json(job->call->args[i], &nowhere, &answer, &untried, err);
+        rc = print_json(job->call->args[i], &place, &result, err);
     return rc;
 }
 
@@ -495,9 +182,9 @@ static void measure_columns(struct job *job)
     for (size_t i = 0; i < job->call->arg_count; i++)
         if ((int)strlen(job->call->args[i]) > job->path_width)
             job->path_width = (int)strlen(job->call->args[i]);
-    for (size_t i = 0; i < job->device_count; i++)
-        if ((int)strlen(job->device[i].label) > job->label_width)
-            job->label_width = (int)strlen(job->device[i].label);
+    for (size_t i = 0; i < job->check.device_count; i++)
+        if ((int)strlen(job->check.device[i].label) > job->label_width)
+            job->label_width = (int)strlen(job->check.device[i].label);
 }
 
 static int status_of(const struct job *job)
@@ -516,6 +203,8 @@ static int check_engines(struct job *job)
 {
     int failed = 0;
 
+    warn_of_others(job);
+    measure_columns(job);
     for (size_t i = 0; i < job->call->arg_count; i++) {
         struct tn_error err = { 0 };
 
@@ -525,23 +214,48 @@ static int check_engines(struct job *job)
     return failed ? failed : status_of(job);
 }
 
+/* The devices that were named, in order. @return how many, or more than `max` */
+static size_t devices_of(const struct tn_invocation *call, const char *ret_device[], size_t max)
+{
+    size_t named = 0;
+    const char *device;
+
+    while ((device = tn_given_at(call, "device", named)) != NULL) {
+        if (named < max)
+            ret_device[named] = device;
+        named++;
+    }
+    return named;
+}
+
+static void job_done(struct job *job)
+{
+    tn_check_done(&job->check);
+}
+
 static int run(const struct tn_invocation *call)
 {
     tn_auto(job_done) struct job job = { .call = call };
     const char *limit = tn_given(call, "time-limit");
+    const char *device[TN_CHECK_PLACES_MAX];
+    struct tn_check_wish wish = { .device = device,
+                                  .device_count = devices_of(call, device, TN_COUNT(device)),
+                                  .runtime = tn_given(call, "runtime"),
+                                  .gpu = tn_given(call, "gpu"),
+                                  .allow_host_code = tn_given(call, "allow-host-code") != NULL,
+                                  .trial = tn_given(call, "trial") != NULL };
     struct tn_error err = { 0 };
 
-    if (tn_given(call, "trial") && tn_given(call, "device"))
+    if (wish.trial && wish.device_count > 0)
         return tn_cli_usage(call, "--trial loads on this machine: it goes without --device");
-    if (limit && (!tn_text_duration(limit, &job.trial_time_limit) || job.trial_time_limit == 0))
+    if (wish.device_count > TN_COUNT(device))
+        return tn_cli_usage(call, "more than %d devices", TN_CHECK_PLACES_MAX);
+    if (limit && (!tn_text_duration(limit, &wish.trial_time_limit) || wish.trial_time_limit == 0))
         return tn_cli_usage(call, "--time-limit takes a time such as 90s, not '%s'", limit);
-    if (get_devices(&job, &err) < 0)
+    if (tn_check_begin(&wish, &job.check, &err) < 0)
         return tn_cli_error(call, &err);
-    if (!tn_given(call, "device") && job.device[0].gpu_count == 0)
+    if (job.check.nowhere)
         return no_gpu(&job, &err) < 0 ? tn_cli_error(call, &err) : EXIT_UNSURE;
-    if (get_places(&job, &err) < 0)
-        return tn_cli_error(call, &err);
-    measure_columns(&job);
     return check_engines(&job);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/macros.h"
 
+#include <tenon/tenon.h>
+
 #include <string.h>
 
 #define PLAN    TN_LOG_PLAN
@@ -27,6 +29,9 @@ static const char give_shapes[] = "give every dynamic input a range: --shapes NA
 
 /* clang-format off */
 static const struct tn_log_class rows[] = {
+    /* not TensorRT's: what an application says of its own callback (tn_log_line()) */
+    { TN_LINE_STOPPED, NULL, "application", DEVICE, "the application's callback ended before it knew", "look at the application's own error" },
+
     /* printed around nearly every error of RTX 1.4, with a CUDA text that is not the reason */
     { "catchCudaError", NULL, "generic", GENERIC, "a CUDA call failed beside the real error", look_before },
 

@@ -64,6 +64,8 @@ void tn_device_init(struct tn_device *device);
 struct tn_probe_options {
     bool no_gpu;                 /* do not open libcuda and NVML */
     const char *toolchains_file; /* a further toolchains.yaml; NULL = the usual places */
+    const char
+        *python; /* an interpreter that the caller knows of; before those of the environment */
 };
 
 /** Probes this machine. A missing driver is a fact, not an error. @return 0, TN_E_NOMEM,
@@ -92,6 +94,8 @@ int tn_device_from_json(const json_t *json, struct tn_device *ret_device, struct
  * environment (CUDA_VISIBLE_DEVICES, LD_LIBRARY_PATH, TENON_*). Cheap: a few stat() calls, no CUDA.
  * Appends lines of text; equal text = equal facts. */
 void tn_device_stamp(struct tn_buf *text);
+/** The same for a probe with options; NULL = none. */
+void tn_device_stamp_for(const struct tn_probe_options *options, struct tn_buf *text);
 
 /** The runtime that an application here would load: TENON_RUNTIME, else what the dynamic loader
  * opens, else the only one found.

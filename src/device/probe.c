@@ -65,7 +65,7 @@ int tn_device_probe_with(const struct tn_probe_options *options, const struct tn
 int tn_device_learn(const struct tn_probe_options *options, struct tn_device *ret_device,
                     struct tn_error *err)
 {
-    static const struct tn_probe_setup here = { .root = NULL };
+    const struct tn_probe_setup here = { .python = options ? options->python : NULL };
 
     return tn_device_probe_with(options, &here, ret_device, err);
 }
@@ -195,6 +195,8 @@ void tn_device_stamp_with(const struct tn_probe_setup *setup, struct tn_buf *tex
     struct stamping stamping = { .setup = setup, .text = text };
 
     tn_buf_addf(text, "tenon %s uid %u\n", TN_VERSION, (unsigned)geteuid());
+    if (setup->python)
+        tn_buf_addf(text, "python %s\n", setup->python);
     add_environment(&stamping);
     add_line(&stamping, "/proc/sys/kernel/random/boot_id");
     add_line(&stamping, "/sys/module/nvidia/version");
@@ -206,9 +208,14 @@ void tn_device_stamp_with(const struct tn_probe_setup *setup, struct tn_buf *tex
     tn_python_each(setup, add_python, &stamping);
 }
 
-void tn_device_stamp(struct tn_buf *text)
+void tn_device_stamp_for(const struct tn_probe_options *options, struct tn_buf *text)
 {
-    static const struct tn_probe_setup here = { .root = NULL };
+    const struct tn_probe_setup here = { .python = options ? options->python : NULL };
 
     tn_device_stamp_with(&here, text);
+}
+
+void tn_device_stamp(struct tn_buf *text)
+{
+    tn_device_stamp_for(NULL, text);
 }

@@ -28,6 +28,7 @@ struct tn_probe_setup {
     void *user;                                       /* of `env` */
     const char *arch;                                 /* "x86_64"; NULL = uname() */
     const char *exe_folder; /* folder of the program; NULL = from /proc/self/exe */
+    const char *python;     /* an interpreter that the caller knows of; NULL = none */
 };
 
 /** A Python installation and the folders where its packages lie. */
@@ -119,7 +120,7 @@ void tn_scan_add_library(struct tn_scan *scan, const char *path, bool loader, co
 bool tn_python_at(const struct tn_probe_setup *setup, const char *program,
                   struct tn_python *ret_python);
 
-/** Calls `take` for the Pythons of VIRTUAL_ENV, CONDA_PREFIX and PATH. */
+/** Calls `take` for the caller's own Python and those of VIRTUAL_ENV, CONDA_PREFIX and PATH. */
 void tn_python_each(const struct tn_probe_setup *setup,
                     void (*take)(const struct tn_python *python, void *user), void *user);
 

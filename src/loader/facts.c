@@ -116,16 +116,18 @@ int tn_facts_digest(const char *path, void *store, struct tn_digest *ret_digest,
     return TN_OK;
 }
 
-int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
+int tn_facts_device(const struct tn_store *store, const char *python, struct tn_device *ret_device,
                     struct tn_error *err)
 {
-    static const char name[] = "fingerprint.json";
+    const struct tn_probe_options options = { .python = python };
+    /* two places, so that a service and the command do not take turns in one */
+    const char *name = python ? "fingerprint-python.json" : "fingerprint.json";
     tn_auto(tn_buf_done) struct tn_buf stamp = TN_BUF(65536);
     tn_auto(tn_json_done) json_t *note = NULL;
     tn_auto(tn_json_done) json_t *fresh = NULL;
     int rc;
 
-    tn_device_stamp(&stamp);
+    tn_device_stamp_for(&options, &stamp);
     rc = tn_buf_check(&stamp, "stamp of this machine", err);
     if (rc < 0)
         return rc;
@@ -133,7 +135,7 @@ int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
         strcmp(tn_json_str(note, "stamp", ""), tn_buf_text(&stamp)) == 0 &&
         tn_device_from_json(json_object_get(note, "device"), ret_device, NULL) == TN_OK)
         return TN_OK;
-    rc = tn_device_learn(&(struct tn_probe_options) { 0 }, ret_device, err);
+    rc = tn_device_learn(&options, ret_device, err);
     if (rc < 0)
         return rc;
     fresh = json_object();

@@ -23,8 +23,9 @@ bool tn_facts_model_known(const struct tn_store *store, const char *path,
 int tn_facts_digest(const char *path, void *store, struct tn_digest *ret_digest,
                     struct tn_error *err);
 
-/** This machine's fingerprint: from the cache when its stamp is the same, else probed and kept. */
-int tn_facts_device(const struct tn_store *store, struct tn_device *ret_device,
+/** This machine's fingerprint: from the cache when its stamp is the same, else probed and kept.
+ * @param python an interpreter that the caller knows of, or NULL */
+int tn_facts_device(const struct tn_store *store, const char *python, struct tn_device *ret_device,
                     struct tn_error *err);
 
 #endif

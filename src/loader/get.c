@@ -450,7 +450,7 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
     job->named = job->options->for_device ? malloc(sizeof(*job->named)) : NULL;
     if (!job->machine || (job->options->for_device && !job->named))
         return tn_fail(err, TN_E_NOMEM, "fingerprint");
-    rc = tn_facts_device(job->store, job->machine, err);
+    rc = tn_facts_device(job->store, job->options->python, job->machine, err);
     if (rc == TN_OK && job->named)
         rc = tn_device_get(job->options->for_device, job->named, err);
     if (rc == TN_OK)

@@ -36,6 +36,7 @@ struct tn_get_options {
     const char *gpu;     /* index, UUID or name */
     const char *for_device; /* fingerprint file or board name */
     const char *store;      /* colon-separated list */
+    const char *python;     /* an interpreter that may build and try; NULL = those found */
     enum tn_level level;    /* TN_LEVEL_NONE = the spec's, else what this machine can do */
     bool accept_may_load;
     bool no_build;

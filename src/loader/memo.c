@@ -130,7 +130,7 @@ static void add_environment(struct tn_buf *key)
             add_text(key, *one);
 }
 
-_Static_assert(sizeof(struct tn_get_options) == 112, "a new option belongs into add_options()");
+_Static_assert(sizeof(struct tn_get_options) == 120, "a new option belongs into add_options()");
 
 static void add_options(struct tn_buf *key, const struct tn_get_options *options)
 {
@@ -153,6 +153,7 @@ static void add_options(struct tn_buf *key, const struct tn_get_options *options
     add_text(key, options->gpu);
     add_text(key, options->for_device);
     add_text(key, options->store);
+    add_text(key, options->python);
     tn_buf_addf(key, "%lld %lld %lld %d%d%d%d%d", (long long)plain.level, (long long)plain.time,
                 (long long)plain.memory, plain.may_load, plain.no_build, plain.no_verify,
                 plain.exact, plain.host_code);
@@ -185,21 +186,23 @@ static bool unchanged(const struct watch *watch)
     return watch->there && tn_stamp_equal(&stamp, &watch->stamp);
 }
 
-static bool same_device(const struct tn_memo *memo, const struct answer *answer)
+static bool same_device(const struct tn_memo *memo, const struct tn_get_options *options,
+                        const struct answer *answer)
 {
     tn_auto(tn_buf_done) struct tn_buf device = TN_BUF(65536);
 
-    memo->world.device(&device);
+    memo->world.device(options->python, &device);
     return !device.failed && strcmp(tn_buf_text(&device), answer->device) == 0;
 }
 
 /* @param device_due whether the second of the device's stamp is over */
-static bool holds(const struct tn_memo *memo, const struct answer *answer, bool device_due)
+static bool holds(const struct tn_memo *memo, const struct tn_get_options *options,
+                  const struct answer *answer, bool device_due)
 {
     for (size_t i = 0; i < answer->watch_count; i++)
         if (!unchanged(&answer->watch[i]))
             return false;
-    return !device_due || same_device(memo, answer);
+    return !device_due || same_device(memo, options, answer);
 }
 
 /* ---- the table ---- */
@@ -524,15 +527,15 @@ static void remember(struct tn_memo *memo, const struct tn_get_options *options,
     keeping.answer = answer;
     keeping.store = store;
     watch_all(&keeping, options);
-    if (!keeping.good || !answer->key || !answer->device || !same_device(memo, answer))
+    if (!keeping.good || !answer->key || !answer->device || !same_device(memo, options, answer))
         return;
     keep(memo, answer);
     answer = NULL;
 }
 
 /* @return whether an answer of before still holds; it is in `ret_result` then */
-static bool recall(struct tn_memo *memo, const struct asked *asked,
-                   struct tn_get_result *ret_result)
+static bool recall(struct tn_memo *memo, const struct tn_get_options *options,
+                   const struct asked *asked, struct tn_get_result *ret_result)
 {
     bool device_due = false;
     struct answer *answer = take(memo, &asked->key, asked->monotonic, &device_due);
@@ -540,7 +543,8 @@ static bool recall(struct tn_memo *memo, const struct asked *asked,
 
     if (!answer)
         return false;
-    held = asked->monotonic - answer->kept < answer_life && holds(memo, answer, device_due);
+    held =
+        asked->monotonic - answer->kept < answer_life && holds(memo, options, answer, device_due);
     copied = held && copy_result(&answer->result, ret_result);
     give_back(memo, answer, held, held && device_due ? asked->monotonic : 0);
     if (copied)
@@ -561,13 +565,13 @@ int tn_memo_get(struct tn_memo *memo, const struct tn_get_options *options,
     if (!can)
         return tn_get(options, ret_result, err);
     asked.monotonic = memo->world.monotonic();
-    if (recall(memo, &asked, ret_result)) {
+    if (recall(memo, options, &asked, ret_result)) {
         if (ret_remembered)
             *ret_remembered = true;
         return TN_OK;
     }
     asked.wall = tn_clock_wall();
-    memo->world.device(&asked.device);
+    memo->world.device(options->python, &asked.device);
     rc = tn_get(options, ret_result, err);
     if (rc == TN_OK && !asked.device.failed)
         remember(memo, options, &asked, ret_result);
@@ -575,6 +579,11 @@ int tn_memo_get(struct tn_memo *memo, const struct tn_get_options *options,
 }
 
 /* ---- a memo ---- */
+
+static void device_here(const char *python, struct tn_buf *text)
+{
+    tn_device_stamp_for(&(struct tn_probe_options) { .python = python }, text);
+}
 
 int tn_memo_new(const struct tn_memo_world *world, struct tn_memo **ret_memo, struct tn_error *err)
 {
@@ -589,7 +598,7 @@ int tn_memo_new(const struct tn_memo_world *world, struct tn_memo **ret_memo, st
     if (!memo->world.monotonic)
         memo->world.monotonic = tn_clock_monotonic;
     if (!memo->world.device)
-        memo->world.device = tn_device_stamp;
+        memo->world.device = device_here;
     *ret_memo = memo;
     return TN_OK;
 }

@@ -27,7 +27,7 @@ struct tn_memo;
 /** Where elapsed time and the machine's facts come from. Zeroed = the real ones. */
 struct tn_memo_world {
     tn_nsec (*monotonic)(void);
-    void (*device)(struct tn_buf *text); /* tn_device_stamp() */
+    void (*device)(const char *python, struct tn_buf *text); /* tn_device_stamp_for() */
 };
 
 enum { TN_MEMO_ANSWERS_MAX = 16 }; /* beyond that the one asked for longest ago goes */

@@ -107,7 +107,8 @@ def test_without_a_gpu_and_a_device_it_says_how_to_name_one(tmp_path):
 def test_an_engine_loads_in_its_release_on_its_board(plans):
     verdict, = answer("check", plans["10.6 h200"], "--device", "h200+trt10.6.0.26")
     assert verdict == {"path": str(plans["10.6 h200"]), "device": "h200", "gpu": "NVIDIA H200",
-                       "runtime": "trt10.6.0.26", "verdict": "loads", "reasons": [], "by": "rule", "trial": None}
+                       "runtime": "trt10.6.0.26", "verdict": "loads", "reasons": [], "by": "rule", "trial": None,
+                       "warnings": []}
     assert run("check", plans["10.6 h200"], "--device", "h200+trt10.6.0.26").returncode == 0
 
 

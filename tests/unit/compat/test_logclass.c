@@ -6,6 +6,7 @@
 #include "tn_test.h"
 
 #include <string.h>
+#include <tenon/tenon.h>
 
 #define DESERIALIZE "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization "
 #define BUILD       "IBuilder::buildSerializedNetwork: Error Code 4: API Usage Error ("
@@ -15,6 +16,7 @@ static const struct {
     const char *line, *name;
     enum tn_log_scope scope;
 } known[] = {
+    { TN_LINE_STOPPED "KeyboardInterrupt", "application", TN_LOG_DEVICE },
     /* loading */
     { DESERIALIZE "assertion header.magicTag == kEXPECTED_MAGIC_TAG failed.Trying to load an "
                   "engine created with incompatible serialization version (1953657974 != "

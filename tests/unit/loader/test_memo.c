@@ -34,8 +34,9 @@ tn_nsec __wrap_tn_clock_wall(void) /* by the linker: see meson.build */
     return __real_tn_clock_wall() + wall_ahead;
 }
 
-static void device(struct tn_buf *text)
+static void device(const char *python, struct tn_buf *text)
 {
+    (void)python;
     tn_buf_adds(text, device_says);
 }
 
