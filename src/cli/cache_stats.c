@@ -14,7 +14,8 @@
     X(engine_bytes, "gauge", "Bytes of engines, by model, precision, version and level.")          \
     X(engine_info, "gauge", "One per engine; its labels tell what it is. Always 1.")               \
     X(engine_last_use_seconds, "gauge", "Last use that this host knows of, in s since 1970.")      \
-    X(store_bytes, "gauge", "Bytes in the first store, by kind: engine, aside, log, derived.")     \
+    X(store_bytes, "gauge",                                                                        \
+      "Bytes in the first store, by kind: engine, aside, log, derived, note.")                     \
     X(store_bound_bytes, "gauge", "Bound to which the first store is collected.")                  \
     X(store_free_bytes, "gauge", "Free bytes of the file system of the first store.")              \
     X(aside, "gauge", "Engines that were set aside.")                                              \
@@ -34,8 +35,6 @@ static const struct {
 #undef X
 };
 
-enum { KINDS = TN_COLLECT_DERIVED + 1 };
-
 /* Engines that agree in all four. Borrowed from the entries. */
 struct group {
     const struct tn_entry *of;
@@ -48,7 +47,7 @@ struct stats {
     struct group *group;
     size_t group_count;
     int64_t bytes, broken, asides;
-    int64_t kind_bytes[KINDS];
+    int64_t kind_bytes[TN_COLLECT_KINDS];
     tn_nsec last_used;
     bool no_memory;
 };
@@ -233,7 +232,7 @@ static void add_text(struct tn_buf *text, const struct stats *stats)
     add_engines(text, stats, METRIC_engine_info);
     add_engines(text, stats, METRIC_engine_last_use_seconds);
     add_head(text, METRIC_store_bytes);
-    for (int kind = 0; kind < KINDS; kind++)
+    for (int kind = 0; kind < TN_COLLECT_KINDS; kind++)
         tn_buf_addf(text, "tenon_store_bytes{kind=\"%s\"} %lld\n",
                     tn_collect_kind_name((enum tn_collect_kind)kind),
                     (long long)stats->kind_bytes[kind]);

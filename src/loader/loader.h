@@ -81,6 +81,7 @@ struct tn_get_result {
                              engine */
     char derived_by[160]; /* converter, "" = the file itself */
     char log[1024];       /* everything that the last build of this call said; "" = no build */
+    char note[320];       /* trouble that cost nothing now, such as a collection that failed */
     char warning[TN_GET_WARNINGS_MAX][320];
     size_t warning_count;
 };

@@ -5,6 +5,7 @@
 #include "store/host.h"
 #include "store/lock.h"
 #include "store/mark.h"
+#include "store/refusal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -1123,6 +1124,128 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
         return rc;
     /* an index that still names it costs a look; it is passed over */
     (void)update_index(store, &entry->record.key, &entry->record.digest, false, NULL);
+    return TN_OK;
+}
+
+/* ---- back from aside ---- */
+
+/* Reads what was set aside, and hashes it: whatever made it go there, its bytes are what they were.
+ */
+static int read_aside(const struct tn_folder *aside, struct tn_record *ret_record,
+                      struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+    struct tn_stamp stamp;
+    struct stat st;
+    int rc = tn_folder_stat(aside, "record.json", &st, err);
+
+    if (rc == TN_E_NOTFOUND)
+        return tn_fail(err, TN_E_INVALID, "'%s' never was an engine of a store: it has no record",
+                       aside->path);
+    if (snprintf(entry.path, sizeof(entry.path), "%s/plan", aside->path) >= (int)sizeof(entry.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path '%s' is too long", aside->path);
+    if (rc == TN_OK)
+        rc = read_fields(aside, "record.json", &entry, err);
+    if (rc == TN_OK)
+        rc = tn_folder_stat(aside, "plan", &st, err);
+    if (rc == TN_OK)
+        rc = hash_plan(&entry, &stamp, err);
+    if (rc < 0)
+        return rc;
+    *ret_record = entry.record;
+    entry.record = (struct tn_record) { 0 };
+    return TN_OK;
+}
+
+static int move_back(const struct tn_folder *aside, const struct tn_digest *digest,
+                     struct tn_error *err)
+{
+    char below[96], above[96];
+    tn_auto(tn_str_free) char *parent = NULL;
+    tn_auto(tn_str_free) char *to = NULL;
+    int rc;
+
+    object_folder(digest, below);
+    (void)snprintf(above, sizeof(above), "%.*s", (int)(strrchr(below, '/') - below), below);
+    rc = tn_store_folder(aside->store, above, &parent, err);
+    if (rc < 0)
+        return rc;
+    to = tn_store_path(aside->store, 0, "%s", below);
+    if (!to)
+        return tn_fail(err, TN_E_NOMEM, "put '%s' back", aside->path);
+    if (rename(aside->path, to) < 0)
+        return errno == EEXIST || errno == ENOTEMPTY
+                   ? tn_fail(err, TN_E_USAGE, "the engine is in the store already: '%s'", to)
+                   : tn_fail_os(err, TN_E_IO, "put '%s' back", aside->path);
+    (void)tn_dir_sync(parent, NULL); /* visible already */
+    return TN_OK;
+}
+
+struct returning {
+    const struct tn_store *store;
+    const struct tn_folder *object;
+    const struct tn_digest *digest;
+};
+
+/* Each recipe that the engine is of knows it again, and may be built again. */
+static bool welcome_record(const char *name, void *user)
+{
+    const struct returning *returning = user;
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct tn_record record = { 0 };
+
+    if (!tn_text_starts(name, "record") || !tn_text_ends(name, ".json") ||
+        tn_folder_read_json(returning->object, name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK ||
+        tn_record_from_json(json, &record, NULL) != TN_OK)
+        return true;
+    (void)update_index(returning->store, &record.key, returning->digest, true, NULL);
+    (void)link_name(returning->store, &record, NULL);
+    tn_refusal_forget(returning->store, &record.key);
+    tn_record_done(&record);
+    return true;
+}
+
+static bool is_plain_name(const char *name)
+{
+    return *name && *name != '.' && !strchr(name, '/');
+}
+
+int tn_object_restore(const struct tn_store *store, const char *folder, struct tn_entry *ret_entry,
+                      struct tn_error *err)
+{
+    tn_auto(tn_folder_done) struct tn_folder aside = TN_FOLDER_NONE;
+    tn_auto(tn_entry_done) struct tn_entry made = { .level = TN_LEVEL_HEADER,
+                                                    .last_used = TN_UNKNOWN };
+    tn_auto(tn_str_free) char *below = tn_path_join("aside", folder);
+    struct returning returning = { store, &aside, &made.record.digest };
+    char to[96];
+    int rc = tn_store_writable(store, err);
+
+    if (rc == TN_OK && (!below || !is_plain_name(folder)))
+        rc = tn_fail(err, below ? TN_E_NOTFOUND : TN_E_NOMEM, "nothing in aside/ is called '%s'",
+                     folder);
+    if (rc == TN_OK)
+        rc = tn_folder_open(store, 0, below, &aside, err);
+    if (rc == TN_OK)
+        rc = read_aside(&aside, &made.record, err);
+    if (rc < 0)
+        return rc;
+    object_folder(&made.record.digest, to);
+    if (snprintf(made.path, sizeof(made.path), "%s/%s/plan", tn_store_root(store, 0), to) >=
+        (int)sizeof(made.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
+                       tn_store_root(store, 0));
+    rc = move_back(&aside, &made.record.digest, err);
+    if (rc < 0)
+        return rc;
+    /* It is there again. What follows can be made again, as in tn_put_commit(). */
+    (void)unlinkat(aside.fd, "reason.json", 0); /* the descriptor went along with the folder */
+    (void)tn_folder_each(&aside, welcome_record, &returning, NULL);
+    if (read_mine(store, &made.record.digest, &made.record.key, ret_entry, NULL) != TN_OK) {
+        *ret_entry = made;
+        made = (struct tn_entry) { 0 };
+    }
     return TN_OK;
 }
 

@@ -133,6 +133,17 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
                         const char *reason, struct tn_error *err);
 
 /**
+ * Puts an engine that was set aside back: by one rename, after its bytes were hashed. The index
+ * names it again, and the refusals of its recipes are forgotten.
+ * @param folder its name below aside/
+ * @return 0, TN_E_NOTFOUND, TN_E_INVALID (it never was an engine of a store: there is no record),
+ *         TN_E_CORRUPT, TN_E_UNTRUSTED, TN_E_USAGE (the same engine is in the store), TN_E_ACCESS,
+ *         TN_E_IO: it stays where it is
+ */
+int tn_object_restore(const struct tn_store *store, const char *folder, struct tn_entry *ret_entry,
+                      struct tn_error *err);
+
+/**
  * Removes an engine of the first store for good: by one rename out of objects/, then the index, its
  * links by name and this host's note forget it. Marks stay.
  * @return 0 (also when it is not there), TN_E_ACCESS, TN_E_IO
