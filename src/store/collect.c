@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 static const char why_pinned[] = "pinned";
+static const char why_unread[] = "its mark cannot be read";
 static const char why_locked[] = "a process works on it";
 static const char why_young[] = "used within the last day";
 static const char why_newest[] = "built last";
@@ -495,8 +496,11 @@ int tn_collect_plan(const struct tn_store *store, const struct tn_collect_option
 static const char *stays_now(const struct tn_store *store, const struct tn_collect_item *item)
 {
     tn_nsec used = tn_object_last_used(store, &item->digest);
+    struct tn_mark mark = { 0 };
 
-    if (tn_mark_read(store, 0, &item->digest).pinned)
+    if (tn_mark_look(store, &item->digest, &mark, NULL) < 0)
+        return why_unread; /* it may be pinned */
+    if (mark.pinned)
         return why_pinned;
     return used > item->used ? why_young : NULL;
 }

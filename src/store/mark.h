@@ -23,7 +23,12 @@ struct tn_mark {
 struct tn_mark tn_mark_read(const struct tn_store *store, size_t at,
                             const struct tn_digest *digest);
 
-/** The same, of many: `marks` is the open folder marks/ of their store, or none. */
+/** The mark of an engine of the first store, for who must not take trouble for its absence.
+ * @return 0 (also without one), TN_E_IO, TN_E_ACCESS, TN_E_NOMEM */
+int tn_mark_look(const struct tn_store *store, const struct tn_digest *digest,
+                 struct tn_mark *ret_mark, struct tn_error *err);
+
+/** As tn_mark_read(), of many: `marks` is the open folder marks/ of their store, or none. */
 struct tn_mark tn_mark_read_in(const struct tn_folder *marks, const struct tn_digest *digest);
 
 /** Pins or unpins an engine of the first store. @return 0, TN_E_ACCESS (another store), TN_E_IO, …

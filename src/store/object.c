@@ -401,8 +401,8 @@ static bool walk_object(const char *low, void *user)
         return true;
     }
     walk_record(walk, "record.json");
-    if (!walk->stopped)
-        (void)tn_folder_each(&walk->object, walk_further_record, walk, NULL);
+    if (!walk->stopped && tn_folder_each(&walk->object, walk_further_record, walk, &why) < 0)
+        pass(walk, &walk->object, NULL, &why);
     tn_folder_done(&walk->object);
     return !walk->stopped;
 }
@@ -418,7 +418,8 @@ static bool walk_high(const char *name, void *user)
         pass(walk, &walk->all, name, &why);
         return true;
     }
-    (void)tn_folder_each(&walk->high, walk_object, walk, NULL);
+    if (tn_folder_each(&walk->high, walk_object, walk, &why) < 0)
+        pass(walk, &walk->high, NULL, &why);
     tn_folder_done(&walk->high);
     return !walk->stopped;
 }
@@ -812,12 +813,6 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
     return TN_OK;
 }
 
-/* Whether a failure says something of the moment, not of the object. */
-static bool is_trouble(int rc)
-{
-    return rc == TN_E_IO || rc == TN_E_NOMEM || rc == TN_E_ACCESS || rc == TN_E_NOSPACE;
-}
-
 /* Moves an object's folder to aside/<digest>-<time>; gone already is as good. */
 static int move_aside(const struct tn_store *store, const struct tn_digest *digest,
                       struct tn_error *err)
@@ -908,7 +903,7 @@ static int publish(struct tn_put *put, const struct tn_record *record, struct tn
         if (errno != ENOTEMPTY && errno != EEXIST)
             return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
         rc = publish_beside(put, record, final, &why);
-        if (is_trouble(rc))
+        if (tn_store_trouble(rc))
             return tn_fail(err, rc, "%s", why.text);
         if (rc < 0)
             rc = replace_broken(put, record, final, why.text, err);
@@ -944,7 +939,7 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     if (!path || !index)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
     rc = tn_json_read(path, TN_RECORD_BYTES_MAX, &old, err);
-    if (is_trouble(rc))
+    if (tn_store_trouble(rc))
         return rc; /* written anew, it would forget the others */
     if (rc == TN_OK)
         json_array_foreach(json_object_get(old, "digests"), i, item)

@@ -321,6 +321,11 @@ int tn_store_writable(const struct tn_store *store, struct tn_error *err)
     return store->not_writable.code;
 }
 
+bool tn_store_trouble(int code)
+{
+    return code == TN_E_IO || code == TN_E_NOMEM || code == TN_E_ACCESS || code == TN_E_NOSPACE;
+}
+
 const char *tn_store_host(const struct tn_store *store)
 {
     return store->host;

@@ -85,6 +85,10 @@ int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *be
 int tn_store_read_json(const struct tn_store *store, size_t at, const char *below, const char *name,
                        size_t limit, json_t **ret_json, struct tn_error *err);
 
+/** Whether a failure says something of the moment (disk, memory, permission), not of what is there:
+ * then nothing may be concluded from it, and nothing written over. */
+bool tn_store_trouble(int code);
+
 /** "ROOT/…" in new memory (free it), or NULL when memory has run out. */
 char *tn_store_path(const struct tn_store *store, size_t at, const char *format, ...)
     TN_PRINTF(3, 4);

@@ -1,15 +1,14 @@
 /* An answer is given again only while nothing that it rests on has changed. */
-#include "../onnx/model_bytes.h"
-#include "../store/fixture.h"
+#include "fixture.h"
 
 #include "base/json.h"
-#include "loader/explain.h"
 #include "loader/memo.h"
 #include "store/host.h"
 #include "store/mark.h"
 #include "store/refusal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,66 +51,9 @@ struct scene {
     struct tn_entry entry;
 };
 
-static void write_model(const char *path)
-{
-    static const char *const shape[] = { "4", "8", NULL };
-    struct tn_buf graph = BYTES(), model;
-    FILE *file = fopen(path, "w");
-
-    put_node(&graph, "Relu", "", "x", "y", NULL);
-    put_io(&graph, 11, "x", F32, shape);
-    put_io(&graph, 12, "y", F32, shape);
-    model = make_model(&graph, 17);
-    assert_non_null(file);
-    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
-    assert_int_equal(fclose(file), 0);
-    tn_buf_done(&model);
-}
-
-static void age(const char *path)
-{
-    const struct timespec old[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
-
-    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
-}
-
-/* What the last rung of these options wants. */
-static void wanted(const struct scene *scene, struct tn_record *ret_record)
-{
-    struct tn_explanation told = { 0 };
-    struct tn_error err = { 0 };
-    struct tn_explain_rung *rung;
-
-    if (tn_explain(&scene->options, &told, &err) != TN_OK)
-        fail_msg("explain: %s", err.text);
-    rung = &told.rung[told.rung_count - 1];
-    assert_true(rung->exists);
-    *ret_record = (struct tn_record) { .model_name = "m", .key = rung->key };
-    ret_record->recipe = rung->recipe;
-    rung->recipe = (struct tn_recipe) { 0 };
-    (void)snprintf(ret_record->name, sizeof(ret_record->name), "m_4x8_%s_sm89_fp32.engine",
-                   RUNTIME);
-    ret_record->facts = json_object();
-    ret_record->built = json_object();
-    tn_explanation_done(&told);
-}
-
 static struct tn_entry put_wanted(struct scene *scene, const char *bytes)
 {
-    struct tn_record record;
-    struct tn_put one = { .lock_fd = -1 };
-    struct tn_entry entry = { 0 };
-    struct tn_error err = { 0 };
-
-    wanted(scene, &record);
-    assert_int_equal(tn_put_begin(scene->place.store, &one, &err), TN_OK);
-    write_plan(&one, bytes);
-    if (tn_put_commit(&one, &record, &entry, &err) != TN_OK)
-        fail_msg("commit: %s", err.text);
-    age(entry.path);
-    tn_put_done(&one);
-    tn_record_done(&record);
-    return entry;
+    return put_engine(scene->place.store, &scene->options, bytes);
 }
 
 static void scene_new(struct scene *scene)
@@ -650,7 +592,41 @@ TEST(memo__keeps_no_answer_with_a_backoff_in_it)
     scene_done(&scene);
 }
 
-/* ---- bounds ---- */
+/* ---- threads and bounds ---- */
+
+static void *ask_often(void *user)
+{
+    struct scene mine = *(struct scene *)user; /* its options; the memo is shared */
+    size_t remembered = 0;
+
+    for (int i = 0; i < 100; i++) {
+        struct heard heard;
+
+        mine.options.build_time_limit = i % (TN_MEMO_ANSWERS_MAX + 4); /* some push others out */
+        heard = ask(&mine);
+        if (heard.rc != TN_OK || strcmp(heard.path, mine.entry.path) != 0)
+            return NULL;
+        remembered += heard.remembered;
+    }
+    return remembered > 0 ? user : NULL;
+}
+
+TEST(memo__serves_eight_threads_at_once)
+{
+    struct scene scene;
+    pthread_t thread[8];
+    void *good;
+
+    scene_new(&scene);
+    warm(&scene);
+    for (size_t i = 0; i < TN_COUNT(thread); i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, ask_often, &scene), 0);
+    for (size_t i = 0; i < TN_COUNT(thread); i++) {
+        assert_int_equal(pthread_join(thread[i], &good), 0);
+        assert_ptr_equal(good, &scene);
+    }
+    scene_done(&scene);
+}
 
 TEST(memo__lets_the_answer_go_that_was_asked_for_longest_ago)
 {
@@ -689,6 +665,7 @@ int main(void)
         cmocka_unit_test(memo__notices_when_the_refusal_of_a_rung_is_forgotten),
         cmocka_unit_test(memo__notices_an_engine_near_to_a_rung_that_was_passed_over),
         cmocka_unit_test(memo__keeps_no_answer_with_a_backoff_in_it),
+        cmocka_unit_test(memo__serves_eight_threads_at_once),
         cmocka_unit_test(memo__lets_the_answer_go_that_was_asked_for_longest_ago),
     };
 
