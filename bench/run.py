@@ -218,6 +218,15 @@ def bench_store(folder):
         row(f"{what} of 1,000 engines", f"{ours*1e3:.0f} ms", "<= 100 ms", ours <= 0.1)
 
 
+def bench_readers(folder):
+    """Who waits gives up the processor: readers' voluntary context switches tell, whatever the load."""
+    done = subprocess.run([str(BUILD / "bench/bench_readers"), str(folder / "crowded")], capture_output=True, text=True, check=True)
+    median, slow, waits, beside, beside_slow, beside_waits, puts = map(int, done.stdout.split())
+    row("8 readers beside 8 writers: find and verify", f"median {beside/1e3:.0f} us, p99 {beside_slow/1e3:.0f} us, {puts} puts; "
+        f"alone {median/1e3:.0f}, {slow/1e3:.0f} us", "-", True)
+    row("8 readers beside 8 writers: waits for 1,000 reads", f"{beside_waits}; alone {waits}", "<= 10", beside_waits <= 10)
+
+
 def bench_size(folder):
     stripped = folder / "tenon.stripped"
     subprocess.run(["strip", "-o", str(stripped), TENON], check=True)
@@ -231,6 +240,7 @@ with tempfile.TemporaryDirectory(prefix="tenon-bench-", dir=os.environ.get("TMPD
     bench_parse(plan)
     bench_size(folder)
     bench_store(folder)
+    bench_readers(folder)
     bench_warm(folder, onnx_file)
     bench_get(folder, onnx_file)
     bench_inspect(folder, plan)

@@ -1129,7 +1129,6 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
 static int read_aside(const struct tn_folder *aside, struct tn_record *ret_record,
                       struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = NULL;
     tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
     struct tn_stamp stamp;
     struct stat st;

@@ -599,7 +599,7 @@ static void *ask_often(void *user)
     struct scene mine = *(struct scene *)user; /* its options; the memo is shared */
     size_t remembered = 0;
 
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
         struct heard heard;
 
         mine.options.build_time_limit = i % (TN_MEMO_ANSWERS_MAX + 4); /* some push others out */
