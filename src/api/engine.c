@@ -207,6 +207,8 @@ int tn_engine_report(const struct tn_engine *engine, char **ret_json, struct tn_
     if (!engine || !ret_json)
         return tn_fail(err, TN_E_USAGE, "tn_engine_report: engine and ret_json are needed");
     json = tn_get_result_to_json(&engine->got);
+    if (json)
+        tn_json_set(json, "record", tn_record_to_json(&engine->got.entry.record));
     *ret_json = json ? tn_json_text(json) : NULL;
     return *ret_json ? TN_OK : tn_fail(err, TN_E_NOMEM, "report of an engine");
 }

@@ -51,3 +51,14 @@ void tn_clock_rfc3339(tn_nsec wall, char ret_text[TN_RFC3339_BYTES])
         strftime(ret_text, TN_RFC3339_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
         (void)snprintf(ret_text, TN_RFC3339_BYTES, "1970-01-01T00:00:00Z");
 }
+
+bool tn_clock_parse(const char *text, tn_nsec *ret_wall)
+{
+    struct tm utc = { 0 };
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+
+    if (!end || *end)
+        return false;
+    *ret_wall = (tn_nsec)timegm(&utc) * TN_NSEC_PER_S;
+    return true;
+}

@@ -5,6 +5,7 @@
 #ifndef TN_BASE_CLOCK_H
 #define TN_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef int64_t tn_nsec;
@@ -30,5 +31,8 @@ void tn_clock_moment(struct tn_moment *ret_moment);
 
 /** "2026-11-23T01:02:03Z"; UTC, whole seconds. */
 void tn_clock_rfc3339(tn_nsec wall, char ret_text[TN_RFC3339_BYTES]);
+
+/** Reads exactly that form back. @return false for anything else */
+bool tn_clock_parse(const char *text, tn_nsec *ret_wall);
 
 #endif

@@ -2,13 +2,17 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cache.h"
+#include "cli/cache_loads.h"
+#include "cli/prom.h"
 #include "store/aside.h"
 #include "store/collect.h"
+#include "store/refusal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Metrics: name, type, help. Every one of them is in the text, and in docs/store.md. */
+/* Metrics: name, type, help. Every one of them is in the text, and in docs/store.md; those of loads
+ * are in cache_loads.c. */
 #define METRICS(X)                                                                                 \
     X(engines, "gauge", "Engines in the store, by model, precision, version and level.")           \
     X(engine_bytes, "gauge", "Bytes of engines, by model, precision, version and level.")          \
@@ -19,6 +23,7 @@
     X(store_bound_bytes, "gauge", "Bound to which the first store is collected.")                  \
     X(store_free_bytes, "gauge", "Free bytes of the file system of the first store.")              \
     X(aside, "gauge", "Engines that were set aside.")                                              \
+    X(refusals, "gauge", "Recipes that are not tried now: lasting, or in back-off.")               \
     X(broken, "gauge", "Objects that cannot be used: broken or untrusted records or plans.")
 
 enum metric {
@@ -27,9 +32,7 @@ enum metric {
 #undef X
 };
 
-static const struct {
-    const char *name, *type, *help;
-} metrics[] = {
+static const struct tn_metric metrics[] = {
 #define X(name, type, help) { "tenon_" #name, type, help },
     METRICS(X)
 #undef X
@@ -48,6 +51,8 @@ struct stats {
     size_t group_count;
     int64_t bytes, broken, asides;
     int64_t kind_bytes[TN_COLLECT_KINDS];
+    int64_t refusals, backoffs;
+    struct tn_loads loads;
     tn_nsec last_used;
     bool no_memory;
 };
@@ -56,6 +61,7 @@ static void stats_done(struct stats *stats)
 {
     tn_entries_done(&stats->all);
     tn_collection_done(&stats->collection);
+    tn_loads_done(&stats->loads);
     free(stats->group);
 }
 
@@ -134,6 +140,7 @@ static int make_groups(struct stats *stats, struct tn_error *err)
 static int gather(const struct tn_store *store, struct stats *stats, struct tn_error *err)
 {
     struct tn_collect_options usual = { .engines = &stats->all };
+    struct tn_moment now;
     int rc = tn_objects_each(store, keep, count_broken, stats, err);
 
     if (rc == TN_OK && stats->no_memory)
@@ -146,39 +153,25 @@ static int gather(const struct tn_store *store, struct stats *stats, struct tn_e
         stats->kind_bytes[stats->collection.item[i].kind] += stats->collection.item[i].bytes;
         stats->asides += stats->collection.item[i].kind == TN_COLLECT_ASIDE;
     }
-    return rc;
+    tn_clock_moment(&now);
+    tn_refusals_count(store, &now, &stats->refusals, &stats->backoffs);
+    return rc == TN_OK ? tn_loads_gather(store, &stats->loads, err) : rc;
 }
 
 /* ---- the node-exporter text ---- */
 
 static void add_head(struct tn_buf *text, enum metric metric)
 {
-    tn_buf_addf(text, "# HELP %s %s\n# TYPE %s %s\n", metrics[metric].name, metrics[metric].help,
-                metrics[metric].name, metrics[metric].type);
-}
-
-/* In a label's value a backslash, a quote and a line feed are escaped. */
-static void add_label(struct tn_buf *text, const char *before, const char *name, const char *value)
-{
-    tn_buf_addf(text, "%s%s=\"", before, name);
-    for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            tn_buf_addf(text, "\\%c", *value);
-        else if (*value == '\n')
-            tn_buf_adds(text, "\\n");
-        else
-            tn_buf_add(text, value, 1);
-    }
-    tn_buf_adds(text, "\"");
+    tn_prom_head(text, &metrics[metric]);
 }
 
 static void add_what(struct tn_buf *text, const struct tn_entry *entry)
 {
-    add_label(text, "{", "model", entry->record.model_name);
-    add_label(text, ",", "precision", field(entry, TN_RECIPE_PRECISION));
-    add_label(text, ",", "flavor", field(entry, TN_RECIPE_FLAVOR));
-    add_label(text, ",", "version", field(entry, TN_RECIPE_TRT_VERSION));
-    add_label(text, ",", "level", tn_level_name(entry->level));
+    tn_prom_label(text, "{", "model", entry->record.model_name);
+    tn_prom_label(text, ",", "precision", field(entry, TN_RECIPE_PRECISION));
+    tn_prom_label(text, ",", "flavor", field(entry, TN_RECIPE_FLAVOR));
+    tn_prom_label(text, ",", "version", field(entry, TN_RECIPE_TRT_VERSION));
+    tn_prom_label(text, ",", "level", tn_level_name(entry->level));
 }
 
 static void add_groups(struct tn_buf *text, const struct stats *stats, enum metric metric)
@@ -204,10 +197,10 @@ static void add_engine(struct tn_buf *text, const struct tn_entry *entry, enum m
     tn_buf_adds(text, metrics[metric].name);
     if (metric == METRIC_engine_info) {
         add_what(text, entry);
-        add_label(text, ",", "digest", hex);
+        tn_prom_label(text, ",", "digest", hex);
         tn_buf_adds(text, "} 1\n");
     } else {
-        add_label(text, "{", "digest", hex);
+        tn_prom_label(text, "{", "digest", hex);
         tn_buf_addf(text, "} %lld\n", (long long)(entry->last_used / TN_NSEC_PER_S));
     }
 }
@@ -239,7 +232,11 @@ static void add_text(struct tn_buf *text, const struct stats *stats)
     add_plain(text, METRIC_store_bound_bytes, stats->collection.bounds.max_bytes);
     add_plain(text, METRIC_store_free_bytes, stats->collection.bounds.free_bytes);
     add_plain(text, METRIC_aside, stats->asides);
+    add_head(text, METRIC_refusals);
+    tn_buf_addf(text, "tenon_refusals{kind=\"lasting\"} %lld\n", (long long)stats->refusals);
+    tn_buf_addf(text, "tenon_refusals{kind=\"backoff\"} %lld\n", (long long)stats->backoffs);
     add_plain(text, METRIC_broken, stats->broken);
+    tn_loads_add_prom(text, &stats->loads);
 }
 
 static int write_prom(const char *path, const struct stats *stats, struct tn_error *err)
@@ -296,6 +293,9 @@ static int print_json(const struct stats *stats, struct tn_error *err)
     tn_json_set_int(json, "bound_bytes", stats->collection.bounds.max_bytes);
     tn_json_set_int(json, "free_bytes", stats->collection.bounds.free_bytes);
     tn_json_set_int(json, "broken", stats->broken);
+    tn_json_set_int(json, "refusals", stats->refusals);
+    tn_json_set_int(json, "backoffs", stats->backoffs);
+    tn_loads_add_json(json, &stats->loads);
     tn_json_set_str(json, "last_used", stats->last_used < 0 ? NULL : when);
     tn_json_set(json, "groups", groups_json(stats));
     return tn_json_line(stdout, json, err);
@@ -329,10 +329,14 @@ static void print_text(const struct stats *stats)
     line("logs", TN_UNKNOWN, stats->kind_bytes[TN_COLLECT_LOG]);
     line("derived", TN_UNKNOWN, stats->kind_bytes[TN_COLLECT_DERIVED]);
     line("bound", TN_UNKNOWN, stats->collection.bounds.max_bytes);
+    if (stats->refusals > 0 || stats->backoffs > 0)
+        (void)printf("refused  %8lld, %lld in back-off\n", (long long)stats->refusals,
+                     (long long)stats->backoffs);
     if (stats->broken > 0)
         (void)printf("broken   %8lld\n", (long long)stats->broken);
     tn_clock_rfc3339(stats->last_used < 0 ? 0 : stats->last_used, when);
     (void)printf("last use %s\n", stats->last_used < 0 ? "unknown" : when);
+    tn_loads_print(&stats->loads);
 }
 
 int tn_cache_stats(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err)

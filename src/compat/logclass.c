@@ -22,7 +22,8 @@
 static const char get_one[] = "get an engine built for this runtime and GPU: tenon get MODEL";
 static const char copy_again[] = "copy the file again and compare its SHA-256, or build it again";
 static const char look_before[] = "read the line before it";
-static const char fix_driver[] = "repair or update the NVIDIA driver; the engine is kept";
+static const char fix_driver[] =
+    "repair or update the NVIDIA driver; nothing is wrong with the engine";
 static const char other_variant[] = "the next precision of the ladder, or another export of the "
                                     "model";
 static const char give_shapes[] = "give every dynamic input a range: --shapes NAME=MIN:OPT:MAX";

@@ -42,10 +42,16 @@ static void note_passed(const char *path, const struct tn_error *why, void *user
 static bool whole(struct tn_job *job, struct tn_rung *rung, const struct tn_entry *entry)
 {
     struct tn_error why = { 0 };
+    struct tn_refusal fell;
     int rc;
 
     if (tn_job_has_failed(job, entry))
         return false;
+    if (tn_job_passes_over(job, entry, &fell)) {
+        tn_rung_because(rung->report, "%s, which is only read, did not load at %s: %s",
+                        tn_store_root(job->store, entry->store), fell.time, fell.first_line);
+        return false;
+    }
     rc = job->options->no_verify ? TN_OK : tn_object_verify(job->store, entry, false, &why);
     if (rc == TN_OK)
         return true;

@@ -130,6 +130,7 @@ static bool consider_named(struct tn_entry *entry, void *user)
     struct tn_job *job = search->job;
     struct tn_answer answer;
     struct tn_error why = { 0 };
+    struct tn_refusal fell;
     bool good;
 
     if (strcmp(entry->record.model_name, job->options->model) != 0 &&
@@ -138,6 +139,10 @@ static bool consider_named(struct tn_entry *entry, void *user)
     search->seen++;
     if (!wanted_precision(search, entry) || tn_job_has_failed(job, entry))
         return true;
+    if (tn_job_passes_over(job, entry, &fell)) {
+        tn_buf_addf(&search->passed, "; %s: it did not load at %s", entry->record.name, fell.time);
+        return true;
+    }
     if (tn_job_verdict(job, entry, &answer, &why) != TN_OK) {
         tn_buf_addf(&search->passed, "; %s", why.text);
         return true;
@@ -215,6 +220,7 @@ static int try_named(struct tn_job *job, struct named_search *search, struct tn_
     report->result = "hit";
     result->precision = report->precision;
     (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
+    job->source = "store";
     rc = prove_entry(job, report->precision, &why, err);
     if (rc == TN_PROOF_GOOD) {
         result->source = "store";
@@ -353,8 +359,10 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
 {
     bool own = tn_digest_equal(&job->result->entry.record.key, &rung->key);
     struct tn_refusal why;
-    int rc = prove_entry(job, rung->precision, &why, err);
+    int rc;
 
+    job->source = source;
+    rc = prove_entry(job, rung->precision, &why, err);
     if (rc == TN_PROOF_GOOD) {
         if (strcmp(source, "store") != 0)
             tn_rung_forget(job, rung); /* not before: a back-off grows while it builds and fails */

@@ -9,6 +9,7 @@
 #include "loader/loader.h"
 #include "loader/target.h"
 #include "store/refusal.h"
+#include "store/spool.h"
 #include "store/store.h"
 
 /** Everything that the steps share. Zeroed parts are not reached yet. */
@@ -27,7 +28,8 @@ struct tn_job {
     bool build_forbidden;
     bool from_file; /* MODEL is a file, not a name */
     /* of the engine that is being proved: */
-    bool tried;  /* a child has loaded it in this call */
+    const char *source; /* "store", "built", "waited"; static */
+    bool tried;         /* a child has loaded it in this call */
     int crashes; /* processes that died while they deserialized it; counted for a load only */
     /* engines that failed a proof in this call: not taken again, even where they could not be set
      * aside */
@@ -113,8 +115,8 @@ enum tn_level tn_job_wanted_level(const struct tn_job *job);
 enum tn_proof {
     TN_PROOF_REFUSED = 0, /* it was set aside: why is to be remembered, and the next rung tried */
     TN_PROOF_GOOD = 1,    /* it may be handed out */
-    TN_PROOF_CHANGED = 2, /* its bytes were not those that were built: it was set aside, and another
-                             engine of the same recipe is as good as before */
+    TN_PROOF_CHANGED = 2, /* its bytes were not those that were built and it was set aside, or it
+                             is gone: another engine of the same recipe is as good as before */
 };
 
 /**
@@ -138,6 +140,18 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
 int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                 struct tn_refusal *ret_why, struct tn_error *err);
 
+/** What is to be written down of one load; texts are borrowed, "" where nothing told. */
+struct tn_heard {
+    enum tn_outcome_by by;
+    enum tn_outcome_result result;
+    double seconds; /* of the deserialization; negative = not known */
+    const char *class_name;
+    const char *first_line;
+};
+/** Adds it to the spool, with what this job knows of engine and device; failure is ignored. */
+void tn_job_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                    const struct tn_heard *heard);
+
 /** It loaded: kept for later calls under this driver, GPU and runtime. */
 void tn_job_proved(struct tn_job *job, struct tn_entry *entry);
 
@@ -145,6 +159,14 @@ void tn_job_proved(struct tn_job *job, struct tn_entry *entry);
 void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
                       const struct tn_refusal *why);
 bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry);
+
+/** Remembers that an engine of a store that is only read did not load here: it cannot be set aside,
+ * so its recipe's refusal or back-off stands for it. */
+void tn_job_pass_over(struct tn_job *job, const struct tn_entry *entry,
+                      const struct tn_refusal *why);
+/** Whether that was done, and still counts. @param ret_why filled when it does */
+bool tn_job_passes_over(const struct tn_job *job, const struct tn_entry *entry,
+                        struct tn_refusal *ret_why);
 
 /** Hashes the plan: no recipe is to blame for bytes that something changed since. Sets it aside and
  * fills `ret_why` when they differ. @return whether they do */

@@ -92,8 +92,8 @@ static const char *cure_of(const struct tn_log *log)
 static int device_trouble(const struct tn_entry *entry, const struct tn_log *log,
                           struct tn_error *err)
 {
-    return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; kept at '%s'", log->row->name, log->line,
-                   log->row->cure, entry->path);
+    return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", log->row->name,
+                   log->line, log->row->cure, entry->path);
 }
 
 /* The child had the same driver, GPU and runtime by all that is known. A line of a lasting class
@@ -106,7 +106,7 @@ static int application_trouble(const struct tn_job *job, const struct tn_entry *
 
     return tn_fail(err, lasting ? TN_E_UNSUPPORTED : TN_E_AGAIN,
                    "the application could not load what loaded before under %s and this driver: "
-                   "%s: %.160s; kept at '%s'",
+                   "%s: %.160s; the engine is kept: '%s'",
                    job->result->runtime, class_of(log), line_of(log), entry->path);
 }
 
@@ -140,6 +140,22 @@ static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_log
     return TN_PROOF_REFUSED;
 }
 
+static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                         const struct tn_log *log)
+{
+    const struct tn_load *load = job->options->load;
+    bool trouble = log->row && log->row->scope == TN_LOG_DEVICE;
+    struct tn_heard heard = { .by = TN_OUTCOME_APPLICATION,
+                              .result = load->object ? TN_OUTCOME_OK
+                                        : trouble    ? TN_OUTCOME_TROUBLE
+                                                     : TN_OUTCOME_FAILED,
+                              .seconds = (double)load->elapsed / (double)TN_NSEC_PER_S,
+                              .class_name = load->object ? "" : class_of(log),
+                              .first_line = load->object ? "" : log->line };
+
+    tn_job_outcome(job, entry, &heard);
+}
+
 /* ---- crashes ---- */
 
 /* No child can be asked first, and each of the last processes that loaded it died in there. */
@@ -154,11 +170,21 @@ static bool too_many_crashes(struct tn_job *job, struct tn_entry *entry, struct 
     return true;
 }
 
+/* Another process set it aside since it was found: what it got instead is there, too. */
+static int went_away(const struct tn_error *gone, struct tn_refusal *ret_why)
+{
+    *ret_why =
+        (struct tn_refusal) { .kind = TN_REFUSAL_NONE, .stage = "load", .name = "went-away" };
+    (void)tn_text_copy(ret_why->first_line, sizeof(ret_why->first_line), gone->text);
+    return TN_PROOF_CHANGED;
+}
+
 int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                 struct tn_refusal *ret_why, struct tn_error *err)
 {
     struct tn_load *load = job->options->load;
     struct tn_mapping plan = { 0 };
+    struct tn_error gone = { 0 };
     struct tn_log log;
     int rc;
 
@@ -168,11 +194,14 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
         return TN_PROOF_REFUSED;
     if (!tn_job_event(job, rung, "deserializing", NULL, 0, 0))
         return tn_fail(err, TN_E_CANCELLED, "stopped before the application loads the engine");
-    rc = tn_mapping_open(entry, &plan, err);
+    rc = tn_mapping_open(entry, &plan, &gone);
+    if (rc == TN_E_NOTFOUND)
+        return went_away(&gone, ret_why);
     if (rc < 0)
-        return rc;
+        return tn_fail(err, rc, "%s", gone.text);
     tn_applog_init(&log);
     call_application(job, entry, &plan, &log);
+    note_outcome(job, entry, &log);
     if (load->object) {
         tn_job_proved(job, entry);
         tn_loading_forget(job->store, &entry->record.digest);

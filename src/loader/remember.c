@@ -79,3 +79,28 @@ void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung)
 {
     tn_refusal_forget(job->store, &rung->key);
 }
+
+/* ---- engines that cannot be set aside ---- */
+
+void tn_job_pass_over(struct tn_job *job, const struct tn_entry *entry,
+                      const struct tn_refusal *why)
+{
+    struct tn_moment now;
+
+    if (why->kind == TN_REFUSAL_NONE)
+        return;
+    tn_clock_moment(&now);
+    (void)tn_refusal_keep(job->store, &entry->record.key, &now, why, NULL); /* tried once more */
+}
+
+bool tn_job_passes_over(const struct tn_job *job, const struct tn_entry *entry,
+                        struct tn_refusal *ret_why)
+{
+    struct tn_moment now;
+
+    if (entry->store == 0 || job->options->retry)
+        return false;
+    tn_clock_moment(&now);
+    return tn_refusal_find(job->store, &entry->record.key, &now, ret_why) != TN_REFUSAL_NONE &&
+           (strcmp(ret_why->stage, "trial") == 0 || strcmp(ret_why->stage, "load") == 0);
+}

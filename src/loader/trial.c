@@ -71,11 +71,13 @@ void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
     struct tn_error err = { 0 };
 
     (void)snprintf(reason, sizeof(reason), "%s: %s: %s", why->stage, why->name, why->first_line);
-    if (tn_object_set_aside(job->store, entry, reason, &err) == TN_OK)
+    if (tn_object_set_aside(job->store, entry, reason, &err) == TN_OK) {
         tn_job_warn(job, "'%s' did not load and was set aside", entry->record.name);
-    else
+    } else {
         tn_job_warn(job, "'%s' did not load, and stays where it is: %s", entry->record.name,
                     err.text);
+        tn_job_pass_over(job, entry, why);
+    }
     tn_loading_forget(job->store, &entry->record.digest);
     if (job->failed_count < TN_COUNT(job->failed))
         job->failed[job->failed_count++] = entry->record.digest;
@@ -146,10 +148,35 @@ static int trouble(struct tn_job *job, const struct tn_entry *entry,
         tn_job_changed(job, entry, ret_why))
         return TN_PROOF_CHANGED;
     if (dangerous && job->options->load)
-        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; kept at '%s'", result->reason,
+        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", result->reason,
                        result->first_line, result->cure, entry->path);
     tn_job_warn(job, "no trial load could be made: %s", result->first_line);
     return TN_PROOF_GOOD;
+}
+
+static double seconds_of(const struct tn_trial_result *result)
+{
+    for (int i = 0; i < result->phase_count; i++)
+        if (strcmp(result->phase[i].name, "deserialize") == 0)
+            return (double)result->phase[i].ms / 1e3;
+    return -1;
+}
+
+static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
+                         const struct tn_trial_result *result)
+{
+    static const enum tn_outcome_result results[] = {
+        [TN_BUILD_DONE] = TN_OUTCOME_OK,
+        [TN_BUILD_REFUSED] = TN_OUTCOME_FAILED,
+        [TN_BUILD_TROUBLE] = TN_OUTCOME_TROUBLE,
+    };
+    struct tn_heard heard = { .by = TN_OUTCOME_TRIAL,
+                              .result = results[result->outcome],
+                              .seconds = seconds_of(result),
+                              .class_name = result->reason,
+                              .first_line = result->first_line };
+
+    tn_job_outcome(job, entry, &heard);
 }
 
 static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_trial_result *result,
@@ -211,6 +238,7 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
         tn_job_warn(job, "no trial load could be made: %s", why.text);
         return TN_PROOF_GOOD;
     }
+    note_outcome(job, entry, &result);
     return judge(job, entry, &result, ret_why, err);
 }
 

@@ -64,24 +64,32 @@ int tn_loading_begin(const struct tn_store *store, const struct tn_digest *diges
 
 void tn_loading_done(struct tn_loading *loading)
 {
-    if (loading->path)
-        (void)unlink(loading->path); /* while it is locked: see tn_loading_crashes() */
+    /* while it is locked, so that nobody takes it for an orphan's; one that stays says so */
+    if (loading->path && unlink(loading->path) < 0)
+        (void)tn_file_write_all(loading->fd, "alive\n", 6, NULL);
     if (loading->fd >= 0)
         (void)close(loading->fd);
     free(loading->path);
     *loading = TN_LOADING_NONE;
 }
 
-/* Whether a mark's maker is dead: nobody holds its lock, and it was not taken away meanwhile. */
-static bool is_orphan(int folder, const char *name)
+enum mark {
+    MARK_HELD, /* or taken away meanwhile */
+    MARK_ALIVE,
+    MARK_ORPHAN,
+};
+
+static enum mark look_at(int folder, const char *name)
 {
     tn_auto(tn_fd_done) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
 
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
+        return MARK_HELD;
+    return st.st_size > 0 ? MARK_ALIVE : MARK_ORPHAN;
 }
 
-/* Counts the orphans of an engine; those beyond `keep` are removed. */
+/* Counts the orphans of an engine. Those beyond `keep` are removed, as is what says nothing. */
 static int walk(const struct tn_store *store, const struct tn_digest *digest, int keep)
 {
     char below[128], hex[TN_DIGEST_HEX];
@@ -97,11 +105,12 @@ static int walk(const struct tn_store *store, const struct tn_digest *digest, in
     folder = tn_store_path(store, 0, "%s", below);
     dir = folder ? opendir(folder) : NULL;
     while (dir && (entry = readdir(dir)) != NULL) {
-        if (!tn_text_starts(entry->d_name, hex) || !is_orphan(dirfd(dir), entry->d_name))
-            continue;
-        if (count < keep)
+        enum mark mark =
+            tn_text_starts(entry->d_name, hex) ? look_at(dirfd(dir), entry->d_name) : MARK_HELD;
+
+        if (mark == MARK_ORPHAN && count < keep)
             count++;
-        else
+        else if (mark != MARK_HELD)
             (void)unlinkat(dirfd(dir), entry->d_name, 0);
     }
     return count;

@@ -185,6 +185,34 @@ int tn_refusal_keep(const struct tn_store *store, const struct tn_digest *key,
     return rc;
 }
 
+static int64_t count_kind(const struct tn_store *store, const struct tn_moment *now,
+                          enum tn_refusal_kind kind)
+{
+    tn_auto(tn_str_free) char *path =
+        tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), tn_refusal_folder(kind));
+    tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
+    const struct dirent *entry;
+    int64_t count = 0;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        char hex[TN_DIGEST_HEX];
+        struct tn_digest key;
+        struct tn_refusal found;
+
+        (void)tn_text_copy(hex, sizeof(hex), entry->d_name);
+        if (tn_text_ends(entry->d_name, ".json") && tn_digest_parse(hex, &key, NULL) == TN_OK)
+            count += tn_refusal_find(store, &key, now, &found) == kind;
+    }
+    return count;
+}
+
+void tn_refusals_count(const struct tn_store *store, const struct tn_moment *now,
+                       int64_t *ret_lasting, int64_t *ret_backoff)
+{
+    *ret_lasting = count_kind(store, now, TN_REFUSAL_LASTING);
+    *ret_backoff = count_kind(store, now, TN_REFUSAL_BACKOFF);
+}
+
 void tn_refusal_forget(const struct tn_store *store, const struct tn_digest *key)
 {
     remove_note(store, key, TN_REFUSAL_LASTING);

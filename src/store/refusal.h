@@ -52,6 +52,10 @@ const char *tn_refusal_folder(enum tn_refusal_kind kind);
  * next one longer. */
 bool tn_refusal_over(const json_t *note, enum tn_refusal_kind kind, const struct tn_moment *now);
 
+/** How many recipes are not tried now: for a lasting reason, and in back-off. */
+void tn_refusals_count(const struct tn_store *store, const struct tn_moment *now,
+                       int64_t *ret_lasting, int64_t *ret_backoff);
+
 /** Forgets refusal and back-off of a key; none there is fine. */
 void tn_refusal_forget(const struct tn_store *store, const struct tn_digest *key);
 

@@ -8,10 +8,12 @@
 #include "store/collect.h"
 #include "store/derived.h"
 #include "store/host.h"
+#include "store/loading.h"
 #include "store/lock.h"
 #include "store/mark.h"
 #include "store/object.h"
 #include "store/refusal.h"
+#include "store/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -653,6 +655,82 @@ static bool nothing_is_remembered(struct scene *scene)
     return remembered(scene) == TN_REFUSAL_NONE;
 }
 
+static int add_outcome(struct scene *scene, struct tn_error *err)
+{
+    static const struct tn_outcome outcome = { .model = "new", .seconds = 1 };
+
+    return tn_spool_add(scene->store, &outcome, err);
+}
+
+/* A file that is one outcome short of being full. */
+static void prepare_spool(struct scene *scene)
+{
+    static const struct tn_outcome outcome = { .model = "old", .seconds = 1 };
+    tn_auto(tn_str_free) char *path = tn_store_path(
+        scene->store, 0, "hosts/%s/spool/outcomes.jsonl", tn_store_host(scene->store));
+    FILE *file;
+
+    assert_int_equal(tn_spool_add(scene->store, &outcome, NULL), TN_OK);
+    file = fopen(path, "a");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    assert_true(fprintf(file, "%*s\n", (int)(TN_SPOOL_SEGMENT_BYTES - 2 - ftell(file)), "") > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+struct spooled {
+    bool older, newer;
+};
+
+static bool see_outcome(const struct tn_outcome *outcome, void *user)
+{
+    struct spooled *spooled = user;
+
+    spooled->older |= strcmp(outcome->model, "old") == 0;
+    spooled->newer |= strcmp(outcome->model, "new") == 0;
+    return true;
+}
+
+static struct spooled look_at_spool(struct scene *scene)
+{
+    struct spooled spooled = { false, false };
+
+    assert_int_equal(tn_spool_each(scene->store, see_outcome, &spooled, NULL, NULL), TN_OK);
+    return spooled;
+}
+
+static bool outcome_is_there(struct scene *scene)
+{
+    return look_at_spool(scene).newer;
+}
+
+static bool older_outcome_is_there(struct scene *scene)
+{
+    return look_at_spool(scene).older;
+}
+
+static int mark_loading(struct scene *scene, struct tn_error *err)
+{
+    struct tn_loading mark = TN_LOADING_NONE;
+    struct tn_digest digest;
+    int rc;
+
+    assert_int_equal(tn_digest_of("m", 1, &digest, NULL), TN_OK);
+    rc = tn_loading_begin(scene->store, &digest, &mark, err);
+    assert_true((rc == TN_OK) == (mark.fd >= 0));
+    assert_int_equal(tn_loading_crashes(scene->store, &digest), 0);
+    tn_loading_done(&mark);
+    return rc;
+}
+
+static bool no_death_is_counted(struct scene *scene)
+{
+    struct tn_digest digest;
+
+    assert_int_equal(tn_digest_of("m", 1, &digest, NULL), TN_OK);
+    return tn_loading_crashes(scene->store, &digest) == 0;
+}
+
 static const struct operation operations[] = {
     { "put", NULL, put_a, a_is_there, nothing_broken, false, false },
     { "put of another recipe's bytes", prepare_same_bytes, put_a, a_is_there, b_is_still_there,
@@ -681,6 +759,11 @@ static const struct operation operations[] = {
     { "refusal", prepare_backoff, refuse, is_refused, something_is_remembered, false, true },
     { "refusal forgotten", prepare_refused, forget, nothing_is_remembered, a_is_indexed, true,
       false },
+
+    { "outcome", NULL, add_outcome, outcome_is_there, NULL, false, true },
+    { "outcome into a full file", prepare_spool, add_outcome, outcome_is_there,
+      older_outcome_is_there, false, true },
+    { "mark of a load", NULL, mark_loading, no_death_is_counted, NULL, true, true },
 };
 
 /* One call of `operation` fails. @return false when it has fewer calls than `nth` */

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TENON = os.environ.get("TENON", str(ROOT / "build" / "tenon"))
+BUILD = pathlib.Path(TENON).parent
 RTX = os.environ.get("TENON_RTX_PYTHON")
 RTX16 = os.environ.get("TENON_RTX16_PYTHON")
 MODELS = pathlib.Path(os.environ.get("TENON_MODELS", ROOT / "venv" / "models"))

@@ -45,6 +45,7 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
     assert set(installed(stage)) == {
         "usr/bin/tenon",
         "usr/include/tenon/tenon.h",
+        "usr/include/tenon/tenon.hpp",
         f"{libraries}/libtenon.so",
         f"{libraries}/libtenon.so.0",
         f"{libraries}/libtenon.so.{VERSION}",

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from . import _library as c
-from ._errors import DeviceTrouble, Usage
+from ._errors import DeviceTrouble, Error, Usage
 from ._signals import Held
 from ._tensorrt import Lines, Severity, deserializer, is_module, runtime_of
 
@@ -224,7 +224,7 @@ class Loader:
                 raise call.problem from None
             problem.path = self._kept(model, wish)
             raise
-        except c.Error:
+        except Error:
             if call.problem:
                 raise call.problem from None
             raise
@@ -236,7 +236,7 @@ class Loader:
         """The engine that could not be proved."""
         try:
             return self.get(model, **{**wish, "level": "header", "no_build": True, "retry": False}).path
-        except c.Error:
+        except Error:
             return None
 
     # ---- the stores

@@ -5,7 +5,7 @@
  *     loader MODEL OPTIONS STEP…
  *
  * OPTIONS: "NAME=VALUE;…" of tn_engine_options ("" = defaults), and threads=N. STEP: what one call
- * of the callback does: ok | null | SEVERITY:TEXT (logs that and fails) | segv | kill | hang; the
+ * of the callback does: ok | null | SEVERITY:TEXT (logs that and fails) | segv | kill; the
  * last one is repeated. Prints a line for each call, then one JSON object for each thread.
  */
 #include <pthread.h>

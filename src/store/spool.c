@@ -1,0 +1,434 @@
+#include "store/spool.h"
+
+#include "base/text.h"
+#include "store/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPOOL_SCHEMA   "tenon-spool/1"
+#define OUTCOME_SCHEMA "tenon-outcome/1"
+#define CURRENT        "outcomes.jsonl"
+
+enum {
+    FULL_MAX = 2 * TN_SPOOL_SEGMENT_BYTES, /* a file grows beyond its size while writers meet */
+    READ_MAX = 2 * FULL_MAX,
+    LISTED_MAX = 64, /* files of a folder that something went wrong in */
+};
+
+static const tn_nsec patience = 200 * TN_NSEC_PER_MS;
+
+/* ---- one outcome ---- */
+
+static const char *const by_names[TN_OUTCOME_BYS] = { "application", "trial" };
+static const char *const result_names[TN_OUTCOME_RESULTS] = { "ok", "failed", "trouble" };
+
+const char *tn_outcome_by_name(enum tn_outcome_by by)
+{
+    return by_names[by];
+}
+
+const char *tn_outcome_result_name(enum tn_outcome_result result)
+{
+    return result_names[result];
+}
+
+/* @return its place in the list, or -1 */
+static int index_of(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* The members that are plain texts. */
+#define TEXTS(X)                                                                                   \
+    X(name, "name")                                                                                \
+    X(model, "model")                                                                              \
+    X(precision, "precision")                                                                      \
+    X(flavor, "flavor")                                                                            \
+    X(runtime, "runtime")                                                                          \
+    X(source, "source")                                                                            \
+    X(gpu, "gpu")                                                                                  \
+    X(gpu_class, "gpu_class")                                                                      \
+    X(driver, "driver")                                                                            \
+    X(class_name, "class")                                                                         \
+    X(first_line, "first_line")
+
+static json_t *to_json(const struct tn_outcome *outcome)
+{
+    json_t *json = json_object();
+    char hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
+
+    tn_clock_rfc3339(outcome->time ? outcome->time : tn_clock_wall(), when);
+    tn_json_set_str(json, "schema", OUTCOME_SCHEMA);
+    tn_json_set_str(json, "time", when);
+    tn_json_set_str(json, "by", by_names[outcome->by]);
+    tn_json_set_str(json, "result", result_names[outcome->result]);
+    tn_digest_hex(&outcome->digest, hex);
+    tn_json_set_str(json, "digest", hex);
+    tn_digest_hex(&outcome->key, hex);
+    tn_json_set_str(json, "key", hex);
+    tn_json_set_int(json, "plan_bytes", outcome->bytes);
+    tn_json_set_int(json, "rung", outcome->rung > 0 ? outcome->rung : TN_UNKNOWN);
+    tn_json_set(json, "seconds", outcome->seconds >= 0 ? json_real(outcome->seconds) : json_null());
+#define X(member, key) tn_json_set_str(json, key, outcome->member);
+    TEXTS(X)
+#undef X
+    return json;
+}
+
+static bool from_json(const json_t *json, struct tn_outcome *ret_outcome)
+{
+    int by = index_of(by_names, TN_COUNT(by_names), tn_json_str(json, "by", ""));
+    int result = index_of(result_names, TN_COUNT(result_names), tn_json_str(json, "result", ""));
+    const json_t *seconds = json_object_get(json, "seconds");
+    int64_t rung = tn_json_int(json, "rung", 0);
+
+    if (strcmp(tn_json_str(json, "schema", ""), OUTCOME_SCHEMA) != 0 || by < 0 || result < 0)
+        return false;
+    *ret_outcome = (struct tn_outcome) {
+        .by = (enum tn_outcome_by)by,
+        .result = (enum tn_outcome_result)result,
+        .bytes = tn_json_int(json, "plan_bytes", TN_UNKNOWN),
+        .rung = rung > 0 && rung < 100 ? (int)rung : 0,
+        .seconds = json_is_number(seconds) ? json_number_value(seconds) : -1,
+    };
+    if (tn_digest_parse(tn_json_str(json, "digest", ""), &ret_outcome->digest, NULL) < 0 ||
+        tn_digest_parse(tn_json_str(json, "key", ""), &ret_outcome->key, NULL) < 0 ||
+        !tn_clock_parse(tn_json_str(json, "time", ""), &ret_outcome->time))
+        return false;
+#define X(member, key)                                                                             \
+    (void)tn_text_copy(ret_outcome->member, sizeof(ret_outcome->member),                           \
+                       tn_json_str(json, key, ""));
+    TEXTS(X)
+#undef X
+    return true;
+}
+
+/* ---- files ---- */
+
+static int spool_folder(const struct tn_store *store, char **ret_folder, struct tn_error *err)
+{
+    char below[128];
+
+    (void)snprintf(below, sizeof(below), "hosts/%s/spool", tn_store_host(store));
+    return tn_store_folder(store, below, ret_folder, err);
+}
+
+struct segments {
+    int64_t number[LISTED_MAX]; /* ascending */
+    size_t count;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* "outcomes-<number>.jsonl" */
+static bool number_of(const char *name, int64_t *ret_number)
+{
+    const char *digits = name + strlen("outcomes-");
+    uint64_t number;
+
+    if (!tn_text_starts(name, "outcomes-") || !tn_text_ends(name, ".jsonl") ||
+        !tn_text_u64(digits, strcspn(digits, "."), &number) || number > INT64_MAX / 2)
+        return false;
+    *ret_number = (int64_t)number;
+    return true;
+}
+
+static char *segment_path(const char *folder, int64_t number)
+{
+    char name[48];
+
+    (void)snprintf(name, sizeof(name), "outcomes-%08lld.jsonl", (long long)number);
+    return tn_path_join(folder, name);
+}
+
+static struct segments list_segments(const char *folder)
+{
+    tn_auto(tn_dir_done) DIR *dir = opendir(folder);
+    struct segments list = { .count = 0 };
+    const struct dirent *entry;
+
+    while (dir && list.count < LISTED_MAX && (entry = readdir(dir)) != NULL)
+        if (number_of(entry->d_name, &list.number[list.count]))
+            list.count++;
+    qsort(list.number, list.count, sizeof(list.number[0]), ascending);
+    return list;
+}
+
+struct head {
+    int64_t sequence, dropped;
+};
+
+static bool is_head(const json_t *json, struct head *ret_head)
+{
+    if (strcmp(tn_json_str(json, "schema", ""), SPOOL_SCHEMA) != 0)
+        return false;
+    *ret_head = (struct head) { tn_json_int(json, "sequence", 0), tn_json_int(json, "dropped", 0) };
+    return true;
+}
+
+/* Walks the lines of one file. */
+struct reading {
+    tn_outcome_fn each; /* NULL = count only */
+    void *user;
+    struct head head; /* of the last file that had one */
+    int64_t count;    /* outcomes */
+    bool stopped;
+};
+
+static void take_line(struct reading *reading, const char *line, size_t length)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct tn_outcome outcome;
+
+    if (length == 0 || length > TN_SPOOL_LINE_MAX ||
+        tn_json_parse(line, length, "outcome", &json, NULL) != TN_OK)
+        return;
+    if (is_head(json, &reading->head) || !from_json(json, &outcome))
+        return;
+    reading->count++;
+    if (reading->each)
+        reading->stopped = !reading->each(&outcome, reading->user);
+}
+
+static int read_lines(int fd, struct reading *reading, struct tn_error *err)
+{
+    tn_auto(tn_str_free) char *text = malloc(READ_MAX);
+    size_t size;
+    int rc = text ? tn_file_read_at(fd, 0, text, READ_MAX, &size, err)
+                  : tn_fail(err, TN_E_NOMEM, "read the spool");
+
+    if (rc < 0)
+        return rc;
+    for (const char *at = text, *end; !reading->stopped && at < text + size; at = end + 1) {
+        end = memchr(at, '\n', size - (size_t)(at - text));
+        if (!end)
+            break; /* torn, or still being written */
+        take_line(reading, at, (size_t)(end - at));
+    }
+    return TN_OK;
+}
+
+/* A file that is gone holds nothing: another process has dropped it. */
+static int read_segment(const char *folder, int64_t number, struct reading *reading,
+                        struct tn_error *err)
+{
+    tn_auto(tn_str_free) char *path = segment_path(folder, number);
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = path ? tn_file_open(path, &fd, NULL, err) : tn_fail(err, TN_E_NOMEM, "read the spool");
+
+    if (rc == TN_E_NOTFOUND) {
+        if (err)
+            *err = (struct tn_error) { 0 };
+        return TN_OK;
+    }
+    return rc < 0 ? rc : read_lines(fd, reading, err);
+}
+
+/* ---- beginning a file; the lock is held ---- */
+
+/* How many outcomes are gone once the oldest files are dropped. Those before the newest file are in
+ * its first line. */
+static int64_t count_dropped(const char *folder, const struct segments *list, size_t drop)
+{
+    struct reading newest = { .each = NULL };
+    struct reading oldest = { .each = NULL };
+
+    if (list->count > 0)
+        (void)read_segment(folder, list->number[list->count - 1], &newest, NULL);
+    for (size_t i = 0; i < drop; i++)
+        (void)read_segment(folder, list->number[i], &oldest, NULL);
+    return newest.head.dropped + oldest.count;
+}
+
+static int begin_current(const char *folder, struct tn_error *err)
+{
+    struct segments list = list_segments(folder);
+    size_t drop =
+        list.count > TN_SPOOL_SEGMENTS_MAX - 1 ? list.count - (TN_SPOOL_SEGMENTS_MAX - 1) : 0;
+    int64_t last = list.count > 0 ? list.number[list.count - 1] : 0;
+    char head[160];
+    int rc;
+
+    (void)snprintf(head, sizeof(head),
+                   "{\"dropped\":%lld,\"schema\":\"" SPOOL_SCHEMA "\",\"sequence\":%lld}\n",
+                   (long long)count_dropped(folder, &list, drop), (long long)last + 1);
+    rc = tn_file_replace(folder, CURRENT, head, strlen(head), 0644, err);
+    for (size_t i = 0; rc == TN_OK && i < drop; i++) {
+        tn_auto(tn_str_free) char *path = segment_path(folder, list.number[i]);
+
+        if (path)
+            (void)unlink(path);
+    }
+    return rc;
+}
+
+static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
+{
+    (void)holder;
+    (void)user;
+    return waited < patience;
+}
+
+/* The first process that finds no current file begins one. */
+static int make_current(const struct tn_store *store, const char *folder, const char *path,
+                        struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    int rc = tn_lock_take(store, "spool", wait_briefly, NULL, &lock, NULL, err);
+
+    if (rc < 0 || access(path, F_OK) == 0)
+        return rc;
+    return begin_current(folder, err);
+}
+
+/* Puts a full file away. Another process may have done so already, or be at it. */
+static void rotate(const struct tn_store *store, const char *folder, const char *path, int fd)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    tn_auto(tn_str_free) char *full = NULL;
+    struct segments list;
+    struct stat ours, named;
+
+    if (tn_lock_take(store, "spool", NULL, NULL, &lock, NULL, NULL) < 0 || fstat(fd, &ours) < 0 ||
+        stat(path, &named) < 0 || ours.st_ino != named.st_ino)
+        return;
+    list = list_segments(folder);
+    full = segment_path(folder, list.count > 0 ? list.number[list.count - 1] + 1 : 1);
+    if (full && rename(path, full) == 0)
+        (void)begin_current(folder, NULL); /* else the next writer does */
+}
+
+/* ---- writing ---- */
+
+static int open_current(const struct tn_store *store, const char *folder, const char *path,
+                        int *ret_fd, struct tn_error *err)
+{
+    enum { FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW };
+    int fd = open(path, FLAGS);
+
+    if (fd < 0 && errno == ENOENT) {
+        int rc = make_current(store, folder, path, err);
+
+        if (rc < 0)
+            return rc;
+        fd = open(path, FLAGS);
+    }
+    if (fd < 0)
+        return tn_fail_os(err, TN_E_IO, "open '%s'", path);
+    *ret_fd = fd;
+    return TN_OK;
+}
+
+/* Whether the file ends within a line: its writer died or had no space. Or it is still at it, for
+ * the size grows page by page: that costs an empty line. */
+static bool ends_torn(int fd, int64_t size)
+{
+    char last = '\n';
+
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+static int line_of(const struct tn_outcome *outcome, struct tn_buf *line, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = to_json(outcome);
+    tn_auto(tn_str_free) char *text = json ? tn_json_text(json) : NULL;
+
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "an outcome for the spool");
+    tn_buf_addf(line, "%s\n", text);
+    return tn_buf_check(line, "outcome", err);
+}
+
+int tn_spool_add(const struct tn_store *store, const struct tn_outcome *outcome,
+                 struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf line = TN_BUF(TN_SPOOL_LINE_MAX + 2);
+    tn_auto(tn_str_free) char *folder = NULL;
+    tn_auto(tn_str_free) char *path = NULL;
+    tn_auto(tn_fd_done) int fd = -1;
+    struct stat st;
+    int rc = spool_folder(store, &folder, err);
+
+    if (rc < 0)
+        return rc;
+    path = tn_path_join(folder, CURRENT);
+    rc = path ? open_current(store, folder, path, &fd, err)
+              : tn_fail(err, TN_E_NOMEM, "an outcome for the spool");
+    if (rc == TN_OK && fstat(fd, &st) < 0)
+        rc = tn_fail_os(err, TN_E_IO, "look at '%s'", path);
+    if (rc < 0)
+        return rc;
+    if (st.st_size > FULL_MAX)
+        return tn_fail(err, TN_E_TOOBIG, "'%s' is full and cannot be put away", path);
+    if (ends_torn(fd, st.st_size))
+        tn_buf_adds(&line, "\n");
+    rc = line_of(outcome, &line, err);
+    if (rc == TN_OK)
+        rc = tn_file_write_all(fd, line.data, line.size, err); /* one write() unless cut short */
+    if (rc == TN_OK && st.st_size + (int64_t)line.size >= TN_SPOOL_SEGMENT_BYTES)
+        rotate(store, folder, path, fd);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+/* The current file is opened first: when it is put away meanwhile, its number is known and it is
+ * not read twice. */
+static int read_all(const char *folder, struct reading *reading, struct tn_error *err)
+{
+    tn_auto(tn_str_free) char *path = tn_path_join(folder, CURRENT);
+    tn_auto(tn_fd_done) int fd = -1;
+    struct reading current = { .each = NULL };
+    struct segments list;
+    int rc = path ? tn_file_open(path, &fd, NULL, err) : tn_fail(err, TN_E_NOMEM, "read the spool");
+
+    if (rc == TN_E_NOTFOUND)
+        rc = TN_OK;
+    else if (rc == TN_OK)
+        rc = read_lines(fd, &current, err);
+    list = list_segments(folder);
+    for (size_t i = 0; rc == TN_OK && i < list.count && !reading->stopped; i++)
+        if (fd < 0 || list.number[i] < current.head.sequence)
+            rc = read_segment(folder, list.number[i], reading, err);
+    if (rc == TN_OK && fd >= 0 && !reading->stopped)
+        rc = read_lines(fd, reading, err);
+    if (rc == TN_OK && err)
+        *err = (struct tn_error) { 0 };
+    return rc;
+}
+
+int tn_spool_each(const struct tn_store *store, tn_outcome_fn each, void *user,
+                  int64_t *ret_dropped, struct tn_error *err)
+{
+    struct reading reading = { .each = each, .user = user };
+    tn_auto(tn_str_free) char *folder = NULL;
+    char below[128];
+    int rc;
+
+    (void)snprintf(below, sizeof(below), "hosts/%s/spool", tn_store_host(store));
+    rc = tn_store_trusts_folder(store, 0, below, err);
+    if (rc == TN_OK) {
+        folder = tn_store_path(store, 0, "%s", below);
+        rc = folder ? read_all(folder, &reading, err) : tn_fail(err, TN_E_NOMEM, "read the spool");
+    } else if (rc == TN_E_NOTFOUND) {
+        rc = TN_OK;
+        if (err)
+            *err = (struct tn_error) { 0 };
+    }
+    if (rc == TN_OK && ret_dropped)
+        *ret_dropped = reading.head.dropped;
+    return rc;
+}
