@@ -64,8 +64,8 @@ void tn_device_init(struct tn_device *device);
 struct tn_probe_options {
     bool no_gpu;                 /* do not open libcuda and NVML */
     const char *toolchains_file; /* a further toolchains.yaml; NULL = the usual places */
-    const char
-        *python; /* an interpreter that the caller knows of; before those of the environment */
+    const char *python; /* an interpreter that the caller knows of, absolute path; before those of
+                           the environment */
 };
 
 /** Probes this machine. A missing driver is a fact, not an error. @return 0, TN_E_NOMEM,

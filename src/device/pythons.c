@@ -231,7 +231,7 @@ void tn_python_each(const struct tn_probe_setup *setup,
     struct tn_python python;
     char program[TN_SCAN_PATH];
 
-    if (setup->python && tn_python_at(setup, setup->python, &python))
+    if (setup->python && setup->python[0] == '/' && tn_python_at(setup, setup->python, &python))
         take(&python, user);
     for (size_t i = 0; i < TN_COUNT(variables); i++) {
         const char *prefix = tn_setup_env(setup, variables[i]);

@@ -463,6 +463,8 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
         rc = tn_device_get(job->options->for_device, job->named, err);
     if (rc == TN_OK)
         rc = tn_target_decide(job->options, job->machine, job->named, &job->target, err);
+    if (rc == TN_E_AGAIN)
+        return tn_job_no_device(job, err);
     if (rc < 0)
         return rc;
     tn_runtime_id_print(&job->target.runtime, job->result->runtime);

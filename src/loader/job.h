@@ -140,6 +140,10 @@ int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entr
 int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
                 struct tn_refusal *ret_why, struct tn_error *err);
 
+/** No GPU answers, so that it is not known which engine the application is to load: adds the one of
+ * the model that loaded last on this host to what `err` says. @return TN_E_AGAIN */
+int tn_job_no_device(const struct tn_job *job, struct tn_error *err);
+
 /** What is to be written down of one load; texts are borrowed, "" where nothing told. */
 struct tn_heard {
     enum tn_outcome_by by;

@@ -166,6 +166,12 @@ static bool too_many_crashes(struct tn_job *job, struct tn_entry *entry, struct 
     *ret_why = (struct tn_refusal) { .kind = TN_REFUSAL_BACKOFF, .stage = "load", .name = "crash" };
     (void)snprintf(ret_why->first_line, sizeof(ret_why->first_line),
                    "the last %d processes died while they deserialized it", job->crashes);
+    tn_job_outcome(job, entry,
+                   &(struct tn_heard) { .by = TN_OUTCOME_APPLICATION,
+                                        .result = TN_OUTCOME_FAILED,
+                                        .seconds = -1,
+                                        .class_name = ret_why->name,
+                                        .first_line = ret_why->first_line });
     tn_job_set_aside(job, entry, ret_why);
     return true;
 }
@@ -213,4 +219,36 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
     }
     tn_applog_done(&log);
     return rc;
+}
+
+/* ---- before an engine was found ---- */
+
+struct kept {
+    const char *model;
+    char path[1024];
+    tn_nsec used;
+};
+
+static bool see_kept(struct tn_entry *entry, void *user)
+{
+    struct kept *kept = user;
+
+    if (strcmp(entry->record.model_name, kept->model) == 0 && entry->loaded_under[0] &&
+        (!kept->path[0] || entry->last_used > kept->used)) {
+        kept->used = entry->last_used;
+        (void)tn_text_copy(kept->path, sizeof(kept->path), entry->path);
+    }
+    return true;
+}
+
+int tn_job_no_device(const struct tn_job *job, struct tn_error *err)
+{
+    struct kept kept = { .model = job->from_file ? job->spec.name : job->options->model };
+    struct tn_error why = err ? *err : (struct tn_error) { 0 };
+
+    (void)tn_objects_each(job->store, see_kept, NULL, &kept, NULL);
+    if (!kept.path[0])
+        return TN_E_AGAIN;
+    return tn_fail(err, TN_E_AGAIN, "%.240s; the engine that loaded last is kept: '%s'", why.text,
+                   kept.path);
 }

@@ -100,8 +100,8 @@ static int decide_gpu(const struct tn_get_options *options, const struct tn_devi
 }
 
 /* An engine of TensorRT is tuned for one class of devices, so that has to be known in full. */
-static int need_class(const struct tn_device *device, const struct tn_target *target,
-                      struct tn_error *err)
+static int need_class(const struct tn_get_options *options, const struct tn_device *device,
+                      const struct tn_target *target, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf class = TN_BUF(1024);
     char runtime[TN_RUNTIME_TEXT];
@@ -109,6 +109,12 @@ static int need_class(const struct tn_device *device, const struct tn_target *ta
     if (target->flavor != TN_FLAVOR_TENSORRT)
         return TN_OK;
     tn_runtime_id_print(&target->runtime, runtime);
+    if (!target->has_gpu && target->here && options->load)
+        return tn_fail(
+            err, TN_E_AGAIN,
+            "no GPU answers on this machine, and an engine for %s is tuned for one: look "
+            "at the driver (nvidia-smi), CUDA_VISIBLE_DEVICES, the container's --gpus",
+            runtime);
     if (!target->has_gpu)
         return tn_fail(err, TN_E_NOTFOUND,
                        "an engine for %s is tuned for one GPU, and %s has none that answers: name "
@@ -144,7 +150,7 @@ int tn_target_decide(const struct tn_get_options *options, const struct tn_devic
     (void)tn_text_copy(target.platform, sizeof(target.platform), device->platform);
     rc = decide_gpu(options, device, &target, err);
     if (rc == TN_OK)
-        rc = need_class(device, &target, err);
+        rc = need_class(options, device, &target, err);
     if (rc < 0)
         return rc;
     find_toolchain(machine, &target);

@@ -24,7 +24,8 @@ struct tn_target {
 /**
  * @param machine this machine's fingerprint; borrowed by the target
  * @param named fingerprint of --for, or NULL
- * @return 0; TN_E_USAGE, TN_E_NOTFOUND with the choices
+ * @return 0; TN_E_USAGE, TN_E_NOTFOUND with the choices; TN_E_AGAIN (the engine is to be loaded
+ *         here, and no GPU answers)
  */
 int tn_target_decide(const struct tn_get_options *options, const struct tn_device *machine,
                      const struct tn_device *named, struct tn_target *ret_target,

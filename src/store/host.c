@@ -7,8 +7,10 @@
 /* "hosts/<id>/kind" of the note "kind/name". */
 static void folder_of(const struct tn_store *store, const char *name, char ret_below[256])
 {
-    (void)snprintf(ret_below, 256, "hosts/%s/%.*s", tn_store_host(store),
-                   (int)(tn_path_base(name) - name), name);
+    const char *slash = strrchr(name, '/');
+
+    (void)snprintf(ret_below, 256, "hosts/%s%s%.*s", tn_store_host(store), slash ? "/" : "",
+                   slash ? (int)(slash - name) : 0, name);
 }
 
 int tn_host_read(const struct tn_store *store, const char *name, json_t **ret_json,

@@ -71,9 +71,14 @@ def engine(store, plan, recipe=None, model="m", sequence=1, used=None):
 
 
 def note_use(store, digest, when):
+    note(store, digest, last_used=when)
+
+
+def note(store, digest, **members):
+    """What this host knows of an engine."""
     note = pathlib.Path(store) / "hosts" / host_name() / "plans" / f"{digest}.json"
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"last_used": when}))
+    note.write_text(json.dumps(members))
 
 
 def fill(store, count, used=1_700_000_000_000_000_000):

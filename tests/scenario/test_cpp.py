@@ -17,21 +17,25 @@ BUILD = pathlib.Path(TENON).resolve().parent
 FLAGS = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-pedantic"]
 
 
-def compiled(compiler, source, folder):
+SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+
+
+def compiled(compiler, source, folder, *more):
     """A program, with the headers where an installation puts them."""
     headers = folder / "include/tenon"
     headers.mkdir(parents=True, exist_ok=True)
     for header in (ROOT / "include/tenon/tenon.h", ROOT / "bindings/cpp/tenon.hpp"):
         shutil.copy(header, headers)
     program = folder / source.stem
-    subprocess.run([compiler, *FLAGS, "-pthread", f"-I{folder / 'include'}", f"-isystem{PROGRAMS / 'standin'}",
+    subprocess.run([compiler, *FLAGS, *more, "-pthread", f"-I{folder / 'include'}", f"-isystem{PROGRAMS / 'standin'}",
                     str(source), f"-L{BUILD}", "-ltenon", f"-Wl,-rpath,{BUILD}", "-ldl", "-o", str(program)], check=True)
     return program
 
 
-@pytest.fixture(scope="module", params=["g++", "clang++-14"])
+@pytest.fixture(scope="module", params=[["g++"], ["clang++-14"], ["g++", *SANITIZED]], ids=["g++", "clang++", "sanitized"])
 def wrapper(request, tmp_path_factory):
-    return compiled(request.param, PROGRAMS / "wrapper.cpp", tmp_path_factory.mktemp(request.param))
+    compiler, *more = request.param
+    return compiled(compiler, PROGRAMS / "wrapper.cpp", tmp_path_factory.mktemp("wrapper"), *more)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +60,20 @@ def run(program, *args, status=0, **env):
     return done
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A store with an engine of the model in it, and the engine's path there."""
+    folder = tmp_path_factory.mktemp("built") / "store"
+    path = subprocess.run([TENON, "get", "-q", model("light_squeezenet"), "--runtime", RUNTIME, "--store", folder],
+                          check=True, capture_output=True, text=True).stdout.strip()
+    return folder, pathlib.Path(path).relative_to(folder)
+
+
 @pytest.fixture
-def ready(store):
-    """A store with an engine of the model in it."""
-    path = subprocess.run([TENON, "get", "-q", model("light_squeezenet"), "--runtime", RUNTIME], check=True,
-                          capture_output=True, text=True).stdout.strip()
-    return pathlib.Path(path)
+def ready(built, store):
+    """The path of an engine in a store that the test may spoil."""
+    shutil.copytree(built[0], store, symlinks=True)
+    return store / built[1]
 
 
 def lacks_driver():

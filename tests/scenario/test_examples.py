@@ -81,7 +81,7 @@ def test_library__every_snippet_compiles(tmp_path):
     assert len(snippets) >= 4
     body = AROUND
     for number, snippet in enumerate(snippets):
-        known = "" if "struct tn_engine *engine" in snippet else "struct tn_engine *engine = NULL; struct tn_error err = { 0 };"
+        known = "" if "struct tn_engine *engine" in snippet else "struct tn_engine *engine = NULL; struct tn_error err = { 0 }; (void)engine;"
         body += snippet if snippet.startswith("static") else f"static void snippet_{number}(void) {{ {known}\n{snippet} }}\n"
     body += "int main(void) { (void)stopping; (void)fail; (void)use; (void)my_deserialize; (void)show;\n"
     body += "".join(f"(void)snippet_{n};" for n, s in enumerate(snippets) if not s.startswith("static")) + " return 0; }\n"

@@ -1,5 +1,6 @@
 """tn_engine_load() in a program of somebody else: real engines, a deserialization that does what the test says."""
 import json
+import os
 import pathlib
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import jsonschema
 import pytest
 
+import fakes
 from conftest import BUILD, ROOT, answer, model, needs_rtx
 from conftest import run as run_tenon
 
@@ -133,6 +135,18 @@ def test_load__trouble_of_the_device_keeps_the_engine(load, store, net):
     assert [o["result"] for o in outcomes(store)] == ["trouble", "ok"]
 
 
+@pytest.mark.skipif(os.path.exists("/proc/driver/nvidia"), reason="for a machine without a driver")
+def test_load__engine_tuned_for_a_gpu_waits_for_one(load, store, net):
+    calls, [one] = load(net, "ok", runtime="trt10.6.0.26", status=1)
+    assert calls == 0 and one["code"] == "AGAIN" and "no GPU answers" in one["text"] and "kept" not in one["text"]
+    plans = [fakes.engine(store, data, model=name, sequence=number) for number, (data, name) in
+             enumerate([(b"never loaded", "net"), (b"older", "net"), (b"newer", "net"), (b"another", "other")], 1)]
+    for number, digest in enumerate(plans[1:]):
+        fakes.note(store, digest, last_used=number + 1, level="loaded", loaded_under="trt10.6.0.26 driver 570")
+    calls, [one] = load(net, "ok", runtime="trt10.6.0.26", status=1)
+    assert calls == 0 and one["code"] == "AGAIN" and f"{plans[2][2:]}/plan'" in one["text"]
+
+
 @pytest.mark.parametrize("end, number", [("segv", signal.SIGSEGV), ("kill", signal.SIGKILL)])
 def test_load__crash_loop_ends_at_the_next_rung(load, store, net, end, number, monkeypatch):
     monkeypatch.setenv("ASAN_OPTIONS", "handle_segv=0")
@@ -145,6 +159,7 @@ def test_load__crash_loop_ends_at_the_next_rung(load, store, net, end, number, m
     assert calls == 1 and rungs(one) == [("fp32", "failed"), ("fp16", "built")]
     assert "3 processes died" in one["report"]["ladder"][0]["reason"]
     assert not files(store, "hosts/*/loading/*") and len(files(store, "aside/*")) == 1
+    assert [(o["result"], o["class"]) for o in outcomes(store)] == [("failed", "crash"), ("ok", None)]
 
 
 def test_load__by_name_takes_what_the_store_has_one_after_the_other(load, store, net):

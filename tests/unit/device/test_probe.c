@@ -419,6 +419,26 @@ TEST(python_on_the_path_is_looked_at_once_and_a_wheel_in_the_loaders_path_is_one
     tree_done(&tree);
 }
 
+TEST(the_callers_own_python_comes_first_and_only_by_an_absolute_path)
+{
+    struct tn_device device;
+    struct tree tree;
+
+    tree_make(&tree, "x86_64", venv);
+    tree_set(&tree, "PATH", "/opt/venv/bin");
+    tree.setup.python = "/opt/venv/bin/python3";
+    tree_probe(&tree, &device);
+    assert_int_equal(device.toolchain_count, 1);
+    tree_set(&tree, "PATH", "/usr/bin");
+    tree_probe(&tree, &device);
+    assert_int_equal(device.toolchain_count, 1);
+    assert_string_equal(device.toolchain[0].path, "/opt/venv/bin/python3");
+    tree.setup.python = "opt/venv/bin/python3";
+    tree_probe(&tree, &device);
+    assert_int_equal(device.toolchain_count, 0);
+    tree_done(&tree);
+}
+
 TEST(several_wheels_in_one_environment_are_kept_apart)
 {
     static const struct tree_file more[] = {
@@ -620,6 +640,8 @@ TEST(the_stamp_changes_with_each_fact_and_only_then)
     assert_changes(&tree, &before, true, "CUDA_VISIBLE_DEVICES");
     tree_set(&tree, "CUDA_VISIBLE_DEVICES", "");
     assert_changes(&tree, &before, true, "an empty CUDA_VISIBLE_DEVICES");
+    tree.setup.python = "/opt/venv/bin/python3";
+    assert_changes(&tree, &before, true, "the caller's own python");
     tree_set(&tree, "LD_LIBRARY_PATH", "/opt/mine");
     assert_changes(&tree, &before, true, "LD_LIBRARY_PATH");
     tree_write(&tree, &library);
@@ -654,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_pip_environment_gives_runtime_and_toolchain),
         cmocka_unit_test(
             python_on_the_path_is_looked_at_once_and_a_wheel_in_the_loaders_path_is_one_library),
+        cmocka_unit_test(the_callers_own_python_comes_first_and_only_by_an_absolute_path),
         cmocka_unit_test(several_wheels_in_one_environment_are_kept_apart),
         cmocka_unit_test(an_environment_that_others_can_change_is_no_toolchain),
         cmocka_unit_test(toolchains_yaml_names_environments_and_programs),
