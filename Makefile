@@ -44,4 +44,4 @@ wheel: all
 	@/usr/bin/python3 tools/make-wheel $(BUILD) $(BUILD)/wheel
 
 clean:
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan build-tsan build-bench

@@ -96,6 +96,15 @@ def bench_warm(folder, onnx_file):
     row("warm get, resident", f"{peak/1e6:.1f} MB", "<= 12 MB", peak <= 12e6)
 
 
+def bench_get(folder, onnx_file):
+    """In process, after bench_warm(): model and engine are settled."""
+    done = subprocess.run([str(BUILD / "bench/bench_get"), str(folder / "store"), str(onnx_file), RUNTIME],
+                          capture_output=True, text=True, check=True)
+    ours, anchor = map(int, done.stdout.split()[:2])
+    row("warm tn_engine_get() in process", f"{ours/1e3:.1f} us; open, map, close {anchor/1e3:.1f} us: {ours/anchor:.1f} x",
+        "<= 50 us", ours <= 50000)
+
+
 def big_file(path, head=b""):
     piece = os.urandom(1 << 20)
     with open(path, "wb") as out:
@@ -209,6 +218,15 @@ def bench_store(folder):
         row(f"{what} of 1,000 engines", f"{ours*1e3:.0f} ms", "<= 100 ms", ours <= 0.1)
 
 
+def bench_readers(folder):
+    """Who waits gives up the processor: readers' voluntary context switches tell, whatever the load."""
+    done = subprocess.run([str(BUILD / "bench/bench_readers"), str(folder / "crowded")], capture_output=True, text=True, check=True)
+    median, slow, waits, beside, beside_slow, beside_waits, puts = map(int, done.stdout.split())
+    row("8 readers beside 8 writers: find and verify", f"median {beside/1e3:.0f} us, p99 {beside_slow/1e3:.0f} us, {puts} puts; "
+        f"alone {median/1e3:.0f}, {slow/1e3:.0f} us", "-", True)
+    row("8 readers beside 8 writers: waits for 1,000 reads", f"{beside_waits}; alone {waits}", "<= 10", beside_waits <= 10)
+
+
 def bench_size(folder):
     stripped = folder / "tenon.stripped"
     subprocess.run(["strip", "-o", str(stripped), TENON], check=True)
@@ -222,7 +240,9 @@ with tempfile.TemporaryDirectory(prefix="tenon-bench-", dir=os.environ.get("TMPD
     bench_parse(plan)
     bench_size(folder)
     bench_store(folder)
+    bench_readers(folder)
     bench_warm(folder, onnx_file)
+    bench_get(folder, onnx_file)
     bench_inspect(folder, plan)
     bench_waiting(folder, onnx_file)
     bench_build(folder)

@@ -89,9 +89,9 @@ TN_API int tn_plan_inspect(const char *path, char **ret_json, struct tn_error *e
 
 /**
  * The stores and this machine, as one process uses them. It remembers the answers of earlier calls
- * and proves them by stamps, so that a repeated tn_engine_get() takes microseconds. May be shared
- * by any number of threads. Functions that take a loader accept NULL: one with defaults for that
- * call alone.
+ * and proves them by stamps, so that a repeated tn_engine_get() takes microseconds; what is
+ * installed on the machine is looked at once a second. May be shared by any number of threads.
+ * Functions that take a loader accept NULL: one with defaults for that call alone.
  */
 struct tn_loader;
 

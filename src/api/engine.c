@@ -27,9 +27,13 @@ int tn_loader_open(const struct tn_loader_options *options, struct tn_loader **r
         return tn_fail(err, TN_E_NOMEM, "open a loader");
     loader->store = mine.store ? strdup(mine.store) : NULL;
     loader->python = mine.python ? strdup(mine.python) : NULL;
-    if ((mine.store && !loader->store) || (mine.python && !loader->python)) {
+    if ((mine.store && !loader->store) || (mine.python && !loader->python))
+        rc = tn_fail(err, TN_E_NOMEM, "open a loader");
+    if (rc == TN_OK)
+        rc = tn_memo_new(NULL, &loader->memo, err);
+    if (rc < 0) {
         tn_loader_close(loader);
-        return tn_fail(err, TN_E_NOMEM, "open a loader");
+        return rc;
     }
     *ret_loader = loader;
     return TN_OK;
@@ -39,6 +43,7 @@ void tn_loader_close(struct tn_loader *loader)
 {
     if (!loader)
         return;
+    tn_memo_free(loader->memo);
     free(loader->store);
     free(loader->python);
     free(loader);
@@ -125,7 +130,7 @@ static int hand_out(struct tn_loader *loader, const char *model,
     get.store = loader ? loader->store : NULL;
     get.python = loader ? loader->python : NULL;
     get.load = load;
-    rc = tn_get(&get, &engine->got, err);
+    rc = tn_memo_get(loader ? loader->memo : NULL, &get, &engine->got, NULL, err);
     if (rc == TN_OK && !load)
         rc = tn_mapping_open(&engine->got.entry, &engine->plan, err);
     if (rc < 0) {

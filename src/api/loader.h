@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "loader/loader.h"
+#include "loader/memo.h"
 #include "store/store.h"
 
 #include <tenon/tenon.h>
@@ -13,6 +14,7 @@
 struct tn_loader {
     char *store;  /* list of stores, or NULL = the defaults */
     char *python; /* an interpreter that may build and try, or NULL */
+    struct tn_memo *memo;
 };
 
 struct tn_engine {

@@ -3,6 +3,7 @@
 #include "store/listing.h"
 #include "store/mark.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int open_store(const struct tn_loader *loader, struct tn_store **ret_store,
@@ -16,6 +17,7 @@ int tn_store_list(struct tn_loader *loader, char **ret_json, struct tn_error *er
     tn_auto(tn_store_done) struct tn_store *store = NULL;
     tn_auto(tn_entries_done) struct tn_entries all = { 0 };
     tn_auto(tn_json_done) json_t *list = NULL;
+    bool *chosen = NULL;
     int rc;
 
     if (!ret_json)
@@ -23,12 +25,15 @@ int tn_store_list(struct tn_loader *loader, char **ret_json, struct tn_error *er
     rc = open_store(loader, &store, err);
     if (rc == TN_OK)
         rc = tn_listing_read(store, NULL, NULL, &all, err);
+    if (rc == TN_OK)
+        rc = tn_listing_chosen(&all, &chosen, err);
     if (rc < 0)
         return rc;
     list = json_array();
     for (size_t i = 0; rc == TN_OK && i < all.count; i++)
-        if (json_array_append_new(list, tn_entry_to_json(&all.item[i], tn_listing_chosen(&all, i))))
+        if (json_array_append_new(list, tn_entry_to_json(&all.item[i], chosen[i])))
             rc = tn_fail(err, TN_E_NOMEM, "list the store");
+    free(chosen);
     return rc == TN_OK ? tn_api_text(list, ret_json, err) : rc;
 }
 

@@ -61,24 +61,29 @@ int tn_file_read_at(int fd, int64_t offset, void *ret_data, size_t size, size_t 
     return TN_OK;
 }
 
-int tn_file_read(const char *path, struct tn_buf *ret_text, struct tn_error *err)
+int tn_file_read_fd(int fd, const char *what, struct tn_buf *ret_text, struct tn_error *err)
 {
-    tn_auto(tn_fd_done) int fd = -1;
     char piece[16384];
     size_t got;
     int64_t at = 0;
-    int rc = tn_file_open(path, &fd, NULL, err);
 
-    if (rc < 0)
-        return rc;
     do {
-        rc = tn_file_read_at(fd, at, piece, sizeof(piece), &got, err);
+        int rc = tn_file_read_at(fd, at, piece, sizeof(piece), &got, err);
+
         if (rc < 0)
-            return tn_while(err, rc, "'%s'", path);
+            return tn_while(err, rc, "'%s'", what);
         tn_buf_add(ret_text, piece, got);
         at += (int64_t)got;
     } while (got == sizeof(piece) && !ret_text->failed);
-    return tn_buf_check(ret_text, path, err);
+    return tn_buf_check(ret_text, what, err);
+}
+
+int tn_file_read(const char *path, struct tn_buf *ret_text, struct tn_error *err)
+{
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc = tn_file_open(path, &fd, NULL, err);
+
+    return rc < 0 ? rc : tn_file_read_fd(fd, path, ret_text, err);
 }
 
 int tn_file_write_all(int fd, const void *data, size_t size, struct tn_error *err)

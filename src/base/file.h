@@ -32,6 +32,10 @@ int tn_file_open(const char *path, int *ret_fd, struct stat *ret_stat, struct tn
  * TN_E_TOOBIG */
 int tn_file_read(const char *path, struct tn_buf *ret_text, struct tn_error *err);
 
+/** Reads the whole of an open file; `what` names it in messages. @return 0, TN_E_TOOBIG, TN_E_IO,
+ * TN_E_NOMEM */
+int tn_file_read_fd(int fd, const char *what, struct tn_buf *ret_text, struct tn_error *err);
+
 /** Reads up to `size` bytes at `offset`; fewer only at the end of the file. */
 int tn_file_read_at(int fd, int64_t offset, void *ret_data, size_t size, size_t *ret_got,
                     struct tn_error *err);

@@ -148,22 +148,48 @@ static size_t utf8_length(const unsigned char *text, size_t left)
     return length;
 }
 
+/* Bytes of the character at `bytes` when it may be shown as it is, else 0. */
+static size_t safe_length(const unsigned char *bytes, size_t length)
+{
+    size_t step;
+
+    if (bytes[0] >= 0x20 && bytes[0] < 0x7f)
+        return 1;
+    step = utf8_length(bytes, length);
+    return step < 2 || (step == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0) ? 0 : step;
+}
+
+/* How many bytes from the beginning may be shown as they are. */
+static size_t safe_span(const char *text, size_t length)
+{
+    size_t at = 0;
+
+    while (at < length) {
+        size_t step = safe_length((const unsigned char *)text + at, length - at);
+
+        if (step == 0)
+            break;
+        at += step;
+    }
+    return at;
+}
+
+bool tn_text_is_safe(const char *text)
+{
+    size_t length = strlen(text);
+
+    return safe_span(text, length) == length;
+}
+
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
+    for (size_t at = 0; at < length;) {
+        size_t span = safe_span(text + at, length - at);
 
-    for (size_t i = 0; i < length;) {
-        size_t step = utf8_length(bytes + i, length - i);
-        bool control = bytes[i] < 0x20 || bytes[i] == 0x7f ||
-                       (step == 2 && bytes[i] == 0xc2 && bytes[i + 1] < 0xa0);
-
-        if (step == 0 || control) {
-            tn_buf_addf(buf, "\\x%02x", bytes[i]);
-            i++;
-        } else {
-            tn_buf_add(buf, text + i, step);
-            i += step;
-        }
+        tn_buf_add(buf, text + at, span);
+        at += span;
+        if (at < length)
+            tn_buf_addf(buf, "\\x%02x", (unsigned char)text[at++]);
     }
 }
 

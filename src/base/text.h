@@ -36,6 +36,9 @@ bool tn_text_ends(const char *text, const char *suffix);
  * become \xNN. */
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
 
+/** Whether tn_text_add_safe() would leave the text as it is. */
+bool tn_text_is_safe(const char *text);
+
 /** Foreign text as one safe line: line breaks and the indentation after them become one blank,
  * control bytes and broken UTF-8 \xNN; what does not fit is cut. */
 void tn_text_one_line(char *ret_text, size_t size, const char *text);

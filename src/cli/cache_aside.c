@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/cache.h"
 #include "store/aside.h"
+#include "store/listing.h"
 
 #include <string.h>
 
@@ -43,11 +44,45 @@ static void print_text(const struct tn_aside *aside)
     (void)printf("%s\n", tn_buf_text(&text));
 }
 
+static int print_entry(const struct tn_store *store, const struct tn_entry *entry,
+                       struct tn_error *err)
+{
+    tn_auto(tn_entries_done) struct tn_entries same = { 0 };
+    tn_auto(tn_json_done) json_t *json = NULL;
+    int rc = tn_objects_find(store, &entry->record.key, NULL, NULL, &same, err);
+
+    if (rc < 0)
+        return rc;
+    json = tn_entry_to_json(entry, same.count == 0 || tn_digest_equal(&same.item[0].record.digest,
+                                                                      &entry->record.digest));
+    return tn_json_line(stdout, json, err);
+}
+
+static int restore(const struct tn_invocation *call, struct tn_store *store,
+                   const struct tn_asides *all, const char *name, struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+    const struct tn_aside *aside;
+    int rc = tn_aside_find(all, name, &aside, err);
+
+    if (rc == TN_OK)
+        rc = tn_object_restore(store, aside->folder, &entry, err);
+    if (rc < 0)
+        return rc;
+    if (call->json)
+        return print_entry(store, &entry, err);
+    (void)printf("%s\n", entry.path);
+    return TN_OK;
+}
+
 int tn_cache_aside(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err)
 {
     tn_auto(tn_asides_done) struct tn_asides all = { 0 };
+    const char *name = tn_given(call, "restore");
     int rc = tn_aside_list(store, &all, err);
 
+    if (rc == TN_OK && name)
+        return restore(call, store, &all, name, err);
     for (size_t i = 0; rc == TN_OK && i < all.count; i++) {
         if (call->json)
             rc = print_json(store, &all.item[i], err);

@@ -3,6 +3,8 @@
 #include "cli/cache.h"
 #include "store/listing.h"
 
+#include <stdlib.h>
+
 static void note_broken(const char *path, const struct tn_error *why, void *user)
 {
     const bool *quiet = user;
@@ -22,22 +24,31 @@ static void print_row(const struct tn_entry *entry)
                  entry->record.name);
 }
 
+static int print_json(const struct tn_entries *all, struct tn_error *err)
+{
+    bool *chosen = NULL;
+    int rc = tn_listing_chosen(all, &chosen, err);
+
+    for (size_t i = 0; rc == TN_OK && i < all->count; i++) {
+        tn_auto(tn_json_done) json_t *json = tn_entry_to_json(&all->item[i], chosen[i]);
+
+        rc = tn_json_line(stdout, json, err);
+    }
+    free(chosen);
+    return rc;
+}
+
 int tn_cache_ls(const struct tn_invocation *call, struct tn_store *store, struct tn_error *err)
 {
     tn_auto(tn_entries_done) struct tn_entries all = { 0 };
     bool quiet = call->quiet;
     int rc = tn_listing_read(store, note_broken, &quiet, &all, err);
 
-    for (size_t i = 0; rc == TN_OK && i < all.count; i++) {
-        tn_auto(tn_json_done) json_t *json =
-            call->json ? tn_entry_to_json(&all.item[i], tn_listing_chosen(&all, i)) : NULL;
-
-        if (call->json)
-            rc = tn_json_line(stdout, json, err);
-        else
-            print_row(&all.item[i]);
-    }
-    if (rc == TN_OK && all.count == 0 && !call->json && !call->quiet)
+    if (rc == TN_OK && call->json)
+        return print_json(&all, err);
+    for (size_t i = 0; rc == TN_OK && i < all.count; i++)
+        print_row(&all.item[i]);
+    if (rc == TN_OK && all.count == 0 && !call->quiet)
         (void)fprintf(stderr, "no engines in '%s'%s\n", tn_store_root(store, 0),
                       tn_store_present(store, 0) ? "" : ", which does not exist");
     return rc;

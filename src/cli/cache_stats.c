@@ -18,7 +18,8 @@
     X(engine_bytes, "gauge", "Bytes of engines, by model, precision, version and level.")          \
     X(engine_info, "gauge", "One per engine; its labels tell what it is. Always 1.")               \
     X(engine_last_use_seconds, "gauge", "Last use that this host knows of, in s since 1970.")      \
-    X(store_bytes, "gauge", "Bytes in the first store, by kind: engine, aside, log, derived.")     \
+    X(store_bytes, "gauge",                                                                        \
+      "Bytes in the first store, by kind: engine, aside, log, derived, note.")                     \
     X(store_bound_bytes, "gauge", "Bound to which the first store is collected.")                  \
     X(store_free_bytes, "gauge", "Free bytes of the file system of the first store.")              \
     X(aside, "gauge", "Engines that were set aside.")                                              \
@@ -37,8 +38,6 @@ static const struct tn_metric metrics[] = {
 #undef X
 };
 
-enum { KINDS = TN_COLLECT_DERIVED + 1 };
-
 /* Engines that agree in all four. Borrowed from the entries. */
 struct group {
     const struct tn_entry *of;
@@ -51,7 +50,7 @@ struct stats {
     struct group *group;
     size_t group_count;
     int64_t bytes, broken, asides;
-    int64_t kind_bytes[KINDS];
+    int64_t kind_bytes[TN_COLLECT_KINDS];
     int64_t refusals, backoffs;
     struct tn_loads loads;
     tn_nsec last_used;
@@ -71,22 +70,14 @@ static void stats_done(struct stats *stats)
 static bool keep(struct tn_entry *entry, void *user)
 {
     struct stats *stats = user;
-    struct tn_entry *grown;
 
     /* a further record of the same bytes is the same engine */
     if (stats->all.count > 0 &&
         tn_digest_equal(&stats->all.item[stats->all.count - 1].record.digest,
                         &entry->record.digest))
         return true;
-    grown = realloc(stats->all.item, (stats->all.count + 1) * sizeof(*grown));
-    if (!grown) {
-        stats->no_memory = true;
-        return false;
-    }
-    stats->all.item = grown;
-    stats->all.item[stats->all.count++] = *entry;
-    *entry = (struct tn_entry) { 0 };
-    return true;
+    stats->no_memory = tn_entries_add(&stats->all, entry, NULL) != TN_OK;
+    return !stats->no_memory;
 }
 
 static void count_broken(const char *path, const struct tn_error *why, void *user)
@@ -148,7 +139,7 @@ static int make_groups(struct stats *stats, struct tn_error *err)
 
 static int gather(const struct tn_store *store, struct stats *stats, struct tn_error *err)
 {
-    static const struct tn_collect_options usual;
+    struct tn_collect_options usual = { .engines = &stats->all };
     struct tn_moment now;
     int rc = tn_objects_each(store, keep, count_broken, stats, err);
 
@@ -234,7 +225,7 @@ static void add_text(struct tn_buf *text, const struct stats *stats)
     add_engines(text, stats, METRIC_engine_info);
     add_engines(text, stats, METRIC_engine_last_use_seconds);
     add_head(text, METRIC_store_bytes);
-    for (int kind = 0; kind < KINDS; kind++)
+    for (int kind = 0; kind < TN_COLLECT_KINDS; kind++)
         tn_buf_addf(text, "tenon_store_bytes{kind=\"%s\"} %lld\n",
                     tn_collect_kind_name((enum tn_collect_kind)kind),
                     (long long)stats->kind_bytes[kind]);

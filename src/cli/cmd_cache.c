@@ -14,6 +14,10 @@ static const struct tn_option options[] = {
       "With gc: the bound of the store, such as 8GiB (default: above)." },
     { "older-than", 0, TN_ARG_TEXT, "TIME", NULL, false,
       "With gc: remove also what was not used for longer, such as 30d (default: no limit)." },
+    { "restore", 0, TN_ARG_TEXT, "NAME", NULL, false,
+      "With aside: put the engine back, after its bytes were hashed, and forget that its recipe "
+      "was "
+      "refused. NAME is its folder, digest, or name." },
     { "prom", 0, TN_ARG_FILE, "FILE", NULL, false,
       "With stats: write the figures to FILE in the node-exporter text format, all or nothing." },
     TN_GET_WANTED_OPTIONS,
@@ -53,7 +57,7 @@ static const struct verb {
     { "pin", tn_cache_pin, true, true, "" },
     { "unpin", tn_cache_unpin, true, true, "" },
     { "bless", tn_cache_bless, true, true, "" },
-    { "aside", tn_cache_aside, false, false, "" },
+    { "aside", tn_cache_aside, false, false, "restore " },
     { "gc", tn_cache_gc, false, false, "dry-run max-bytes older-than " },
     { "stats", tn_cache_stats, false, false, "prom " },
     { "explain", tn_cache_explain, true, true, "precision shapes runtime gpu for " },
@@ -126,7 +130,7 @@ const struct tn_command tn_cmd_cache = {
         "pin ENGINE…, unpin ENGINE…: collection never takes a pinned engine.\n\n"
         "bless ENGINE…: of the engines of its recipe, this one is handed out; the others lose the "
         "blessing.\n\n"
-        "aside: what was set aside and why, newest first.\n\n"
+        "aside: what was set aside and why, newest first; --restore puts one back.\n\n"
         "gc: collect the first store down to its bound, oldest use first; never what is pinned, "
         "worked on, built last or used within the last day. The bound is the smaller of 20 GiB and "
         "20 % of the file system, of which 5 % always stay free; things set aside keep to a tenth "

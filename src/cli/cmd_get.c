@@ -246,6 +246,8 @@ static void print_summary(const struct tn_invocation *call, const struct tn_get_
         (void)fprintf(stderr, "  source   %s, in %.1f s\n", result->source, result->seconds);
     if (result->log[0] && (call->verbose || call->command == &tn_cmd_build))
         (void)fprintf(stderr, "  log      %s\n", result->log);
+    if (result->note[0] && call->verbose)
+        (void)fprintf(stderr, "  note     %s\n", result->note);
     if (call->verbose) {
         tn_auto(tn_buf_done) struct tn_buf recipe = TN_BUF(65536);
 

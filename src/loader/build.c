@@ -437,6 +437,16 @@ static int take_turn(struct tn_job *job, struct tn_rung *rung, struct tn_lock *r
     return rc;
 }
 
+/* A store that stays too large costs space, not the engine; who asks for more hears of it. */
+static void collect(struct tn_job *job)
+{
+    struct tn_error why = { 0 };
+
+    if (tn_collect(job->store, &why) < 0)
+        (void)snprintf(job->result->note, sizeof(job->result->note),
+                       "the store was not collected: %.280s, ignoring", why.text);
+}
+
 int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret_entry,
                   const char **ret_source, struct tn_error *err)
 {
@@ -455,7 +465,6 @@ int tn_rung_build(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ret
     } while (turn != 0);
     *ret_source = "built";
     rc = build_now(job, rung, &lock, ret_entry, err);
-    (void)tn_collect(job->store,
-                     NULL); /* a store that stays too large costs space, not the engine */
+    collect(job);
     return rc;
 }

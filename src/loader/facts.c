@@ -53,6 +53,15 @@ static bool cached_model(const struct tn_store *store, const char *note_name,
     return true;
 }
 
+bool tn_facts_model_known(const struct tn_store *store, const char *path,
+                          struct tn_model *ret_model)
+{
+    char note_name[64];
+
+    return note_name_of("models", path, note_name, NULL) == TN_OK &&
+           cached_model(store, note_name, ret_model);
+}
+
 int tn_facts_model(const struct tn_store *store, const char *path, struct tn_model *ret_model,
                    struct tn_error *err)
 {

@@ -13,6 +13,11 @@
 int tn_facts_model(const struct tn_store *store, const char *path, struct tn_model *ret_model,
                    struct tn_error *err);
 
+/** The facts that tn_facts_model() would give without reading the model: kept before, and every
+ * file of it is as it was. @return whether there are any */
+bool tn_facts_model_known(const struct tn_store *store, const char *path,
+                          struct tn_model *ret_model);
+
 /** Digest of a file that a spec names: by its stamp when that is known, else by reading it.
  * @param store the open `struct tn_store *`, as void for tn_spec_read_with() */
 int tn_facts_digest(const char *path, void *store, struct tn_digest *ret_digest,

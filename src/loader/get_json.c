@@ -50,6 +50,7 @@ json_t *tn_get_result_to_json(const struct tn_get_result *result)
     tn_json_set_str(json, "gpu", result->gpu);
     tn_json_set_str(json, "version", found ? record->recipe.value[TN_RECIPE_TRT_VERSION] : NULL);
     tn_json_set_str(json, "log", result->log);
+    tn_json_set_str(json, "note", result->note);
     tn_json_set(json, "seconds", json_real(result->seconds));
     for (size_t i = 0; i < result->warning_count; i++)
         tn_json_append_str(warnings, result->warning[i]);

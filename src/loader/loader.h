@@ -59,8 +59,9 @@ struct tn_rung_report {
                            failure), "backoff" (trouble a short while ago), "skipped", "missing";
                            static */
     char reason[1536];  /* why it was passed over; "" for the one that gave the engine */
-    char class_name[48]; /* of the failure: "unsupported-operator", "timeout", …; "" = none */
-    tn_nsec retry_in;    /* "backoff": until it would be tried again */
+    char class_name[48];  /* of the failure: "unsupported-operator", "timeout", …; "" = none */
+    tn_nsec retry_in;     /* "backoff": until it would be tried again */
+    struct tn_digest key; /* of the recipe that was wanted; zeroed = it came to none */
 };
 
 enum { TN_GET_WARNINGS_MAX = 12 };
@@ -80,6 +81,7 @@ struct tn_get_result {
                              engine */
     char derived_by[160]; /* converter, "" = the file itself */
     char log[1024];       /* everything that the last build of this call said; "" = no build */
+    char note[320];       /* trouble that cost nothing now, such as a collection that failed */
     char warning[TN_GET_WARNINGS_MAX][320];
     size_t warning_count;
 };

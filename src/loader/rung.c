@@ -180,6 +180,7 @@ int tn_rung_prepare(struct tn_job *job, enum tn_precision precision, struct tn_r
         return rc;
     if (note.size > 0)
         tn_job_warn(job, "%s", tn_buf_text(&note));
+    report->key = rung.key;
     *ret_rung = rung;
     rung = (struct tn_rung) { 0 };
     return 1;

@@ -365,12 +365,7 @@ int tn_recipe_make(const struct tn_want *want, struct tn_recipe *ret_recipe, str
 
 static bool value_allowed(const char *value)
 {
-    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(RECIPE_BYTES_MAX);
-
-    if (!value || !*value)
-        return false;
-    tn_text_add_safe(&safe, value, strlen(value));
-    return !safe.failed && strcmp(tn_buf_text(&safe), value) == 0;
+    return value && *value && strlen(value) <= RECIPE_BYTES_MAX && tn_text_is_safe(value);
 }
 
 int tn_recipe_text(const struct tn_recipe *recipe, struct tn_buf *text, struct tn_error *err)

@@ -69,10 +69,8 @@ static int read_text(const json_t *json, const char *key, char *ret_text, size_t
                      struct tn_error *err)
 {
     const char *text = tn_json_str(json, key, "");
-    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(4096);
 
-    tn_text_add_safe(&safe, text, strlen(text));
-    if (!*text || strcmp(tn_buf_text(&safe), text) != 0 || !tn_text_copy(ret_text, size, text))
+    if (!*text || !tn_text_is_safe(text) || !tn_text_copy(ret_text, size, text))
         return tn_fail(err, TN_E_INVALID, "record: '%s' is missing, too long or not plain text",
                        key);
     return TN_OK;

@@ -123,3 +123,31 @@ int tn_aside_list(const struct tn_store *store, struct tn_asides *ret_asides, st
     all = (struct tn_asides) { 0 };
     return TN_OK;
 }
+
+static bool is_meant(const struct tn_aside *aside, const char *text)
+{
+    return strcmp(aside->folder, text) == 0 || strcmp(aside->name, text) == 0 ||
+           (strlen(text) >= 6 && tn_text_starts(aside->digest, text));
+}
+
+int tn_aside_find(const struct tn_asides *asides, const char *text,
+                  const struct tn_aside **ret_aside, struct tn_error *err)
+{
+    const struct tn_aside *found = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < asides->count; i++)
+        if (is_meant(&asides->item[i], text)) {
+            found = &asides->item[i];
+            count++;
+        }
+    if (count == 0)
+        return tn_fail(err, TN_E_NOTFOUND, "nothing that was set aside is called '%s'", text);
+    if (count > 1)
+        return tn_fail(err, TN_E_USAGE,
+                       "'%s' means %zu things that were set aside: give the folder's name, such as "
+                       "'%s'",
+                       text, count, found->folder);
+    *ret_aside = found;
+    return TN_OK;
+}

@@ -1,10 +1,11 @@
 /*
  * aside/ of the first store: engines that were set aside, each with the reason. Nothing here is
- * handed out; nothing but collection removes it.
+ * handed out; collection removes it, and tn_object_restore() puts an engine back.
  */
 #ifndef TN_STORE_ASIDE_H
 #define TN_STORE_ASIDE_H
 
+#include "base/clock.h"
 #include "store/store.h"
 
 /** One thing that was set aside. Text is foreign; a missing part is "". */
@@ -27,6 +28,12 @@ void tn_asides_done(struct tn_asides *asides);
 
 /** Everything in aside/, newest first. @return 0 (also without any), TN_E_NOMEM, TN_E_IO */
 int tn_aside_list(const struct tn_store *store, struct tn_asides *ret_asides, struct tn_error *err);
+
+/** The one thing in a list that `text` means: its folder's name, the digest of the engine or at
+ * least 6 digits of it, or the engine's name.
+ * @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
+int tn_aside_find(const struct tn_asides *asides, const char *text,
+                  const struct tn_aside **ret_aside, struct tn_error *err);
 
 /** Bytes of the files directly in a folder, or TN_UNKNOWN where it cannot be read. */
 int64_t tn_folder_bytes(const char *path);

@@ -4,8 +4,10 @@
 #include "base/text.h"
 #include "store/aside.h"
 #include "store/derived.h"
+#include "store/host.h"
 #include "store/lock.h"
 #include "store/mark.h"
+#include "store/refusal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 static const char why_pinned[] = "pinned";
+static const char why_unread[] = "its mark cannot be read";
 static const char why_locked[] = "a process works on it";
 static const char why_young[] = "used within the last day";
 static const char why_newest[] = "built last";
@@ -26,11 +29,14 @@ static const char why_full[] = "the file system has too little free space";
 static const char why_aside[] = "more is set aside than a tenth of the bound";
 static const char why_logs[] = "logs are over their bound";
 static const char why_needed[] = "an engine that stays was made from it";
+static const char why_over_note[] = "it has nothing to say any more";
+static const char why_old_note[] = "remembered for longer than 90 days of use";
+static const char why_renewed[] = "written again meanwhile";
 static const char why_unneeded[] = "no engine that stays was made from it";
 
 const char *tn_collect_kind_name(enum tn_collect_kind kind)
 {
-    static const char *const names[] = { "engine", "aside", "log", "derived" };
+    static const char *const names[] = { "engine", "aside", "log", "derived", "note" };
 
     return names[kind];
 }
@@ -174,6 +180,20 @@ static void drop_derived(struct decision *d)
     }
 }
 
+static void drop_notes(struct decision *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct tn_collect_item *item = &d->items[i];
+
+        if (item->kind != TN_COLLECT_NOTE || item->why)
+            continue;
+        if (item->over)
+            let_go(d, item, why_over_note);
+        else if (d->newest - item->used > TN_COLLECT_NOTE_AGE)
+            let_go(d, item, why_old_note);
+    }
+}
+
 void tn_collect_decide(struct tn_collect_item *items, size_t count,
                        const struct tn_collect_bounds *bounds)
 {
@@ -190,6 +210,7 @@ void tn_collect_decide(struct tn_collect_item *items, size_t count,
     if (d.oldest_first) { /* without memory nothing goes */
         qsort_r(d.oldest_first, count, sizeof(*d.oldest_first), by_use, items);
         drop_old(&d);
+        drop_notes(&d);
         trim(&d, TN_COLLECT_ASIDE, bounds->aside_bytes, why_aside);
         trim(&d, TN_COLLECT_LOG, bounds->log_bytes, why_logs);
         drop_engines(&d);
@@ -206,16 +227,20 @@ void tn_collect_decide(struct tn_collect_item *items, size_t count,
 struct gathering {
     const struct tn_store *store;
     struct tn_collection *into;
+    size_t room; /* of its array */
     bool no_memory;
 };
 
 static struct tn_collect_item *add(struct gathering *g, enum tn_collect_kind kind, char *path_take)
 {
     struct tn_collection *into = g->into;
-    struct tn_collect_item *grown =
-        path_take ? realloc(into->item, (into->count + 1) * sizeof(*grown)) : NULL;
+    struct tn_collect_item *grown = into->item;
 
-    if (!grown) {
+    if (path_take && into->count == g->room) {
+        g->room = g->room ? g->room * 2 : 64;
+        grown = realloc(into->item, g->room * sizeof(*grown));
+    }
+    if (!path_take || !grown) {
         g->no_memory = true;
         free(path_take);
         return NULL;
@@ -256,9 +281,8 @@ static tn_nsec use_of(const struct tn_entry *entry)
     return stat(entry->path, &st) == 0 ? tn_stamp_of(&st).mtime : 0;
 }
 
-static bool add_engine(struct tn_entry *entry, void *user)
+static bool add_entry(struct gathering *g, const struct tn_entry *entry)
 {
-    struct gathering *g = user;
     struct tn_collect_item *item, *first;
 
     if (entry->store != 0)
@@ -280,6 +304,20 @@ static bool add_engine(struct tn_entry *entry, void *user)
         first--;
     first->locked |= item->locked;
     return true;
+}
+
+static bool add_walked(struct tn_entry *entry, void *user)
+{
+    return add_entry(user, entry);
+}
+
+static int add_engines(struct gathering *g, const struct tn_entries *known, struct tn_error *err)
+{
+    if (!known)
+        return tn_objects_each(g->store, add_walked, NULL, g, err);
+    for (size_t i = 0; i < known->count && add_entry(g, &known->item[i]); i++)
+        ;
+    return TN_OK;
 }
 
 static int add_asides(struct gathering *g, struct tn_error *err)
@@ -365,6 +403,26 @@ static void settle_derived(struct gathering *g)
     }
 }
 
+/* Failures that this host remembers; another host's are its own matter. */
+static void add_notes(struct gathering *g, enum tn_refusal_kind kind)
+{
+    size_t first = g->into->count;
+    char below[256];
+    struct tn_moment now;
+
+    tn_clock_moment(&now);
+    (void)snprintf(below, sizeof(below), "hosts/%s/%s", tn_store_host(g->store),
+                   tn_refusal_folder(kind));
+    add_files(g, TN_COLLECT_NOTE, below, ".json");
+    for (size_t i = first; i < g->into->count; i++) {
+        struct tn_collect_item *item = &g->into->item[i];
+        tn_auto(tn_json_done) json_t *note = NULL;
+
+        (void)tn_json_read(item->path, TN_HOST_NOTE_BYTES_MAX, &note, NULL);
+        item->over = tn_refusal_over(note, kind, &now);
+    }
+}
+
 /* ---- bounds ---- */
 
 static int find_bounds(const struct tn_store *store, const struct tn_collect_options *options,
@@ -411,13 +469,15 @@ int tn_collect_plan(const struct tn_store *store, const struct tn_collect_option
     }
     rc = find_bounds(store, options, &all.bounds, err);
     if (rc == TN_OK)
-        rc = tn_objects_each(store, add_engine, NULL, &g, err);
+        rc = add_engines(&g, options->engines, err);
     if (rc == TN_OK)
         rc = add_asides(&g, err);
     if (rc < 0)
         return rc;
     add_files(&g, TN_COLLECT_LOG, "logs", ".log");
     add_files(&g, TN_COLLECT_DERIVED, "derived", ".json");
+    add_notes(&g, TN_REFUSAL_LASTING);
+    add_notes(&g, TN_REFUSAL_BACKOFF);
     settle_logs(&g);
     settle_derived(&g);
     if (g.no_memory)
@@ -436,8 +496,11 @@ int tn_collect_plan(const struct tn_store *store, const struct tn_collect_option
 static const char *stays_now(const struct tn_store *store, const struct tn_collect_item *item)
 {
     tn_nsec used = tn_object_last_used(store, &item->digest);
+    struct tn_mark mark = { 0 };
 
-    if (tn_mark_read(store, 0, &item->digest).pinned)
+    if (tn_mark_look(store, &item->digest, &mark, NULL) < 0)
+        return why_unread; /* it may be pinned */
+    if (mark.pinned)
         return why_pinned;
     return used > item->used ? why_young : NULL;
 }
@@ -500,6 +563,25 @@ static int remove_aside(const struct tn_store *store, const struct tn_collect_it
     return tn_dir_remove(gone, err);
 }
 
+static int remove_file(const char *path, struct tn_error *err)
+{
+    if (unlink(path) < 0 && errno != ENOENT)
+        return tn_fail_os(err, TN_E_IO, "remove '%s'", path);
+    return TN_OK;
+}
+
+/* A failure that was remembered since the plan is news. */
+static int remove_note(struct tn_collect_item *item, struct tn_error *err)
+{
+    struct stat st;
+
+    if (lstat(item->path, &st) == 0 && tn_stamp_of(&st).mtime != item->used) {
+        keep(item, why_renewed);
+        return TN_OK;
+    }
+    return remove_file(item->path, err);
+}
+
 static int remove_item(const struct tn_store *store, struct tn_collect_item *item,
                        struct tn_error *err)
 {
@@ -510,12 +592,12 @@ static int remove_item(const struct tn_store *store, struct tn_collect_item *ite
         return remove_aside(store, item, err);
     case TN_COLLECT_DERIVED:
         return remove_derived(store, item, err);
+    case TN_COLLECT_NOTE:
+        return remove_note(item, err);
     case TN_COLLECT_LOG:
         break;
     }
-    if (unlink(item->path) < 0 && errno != ENOENT)
-        return tn_fail_os(err, TN_E_IO, "remove '%s'", item->path);
-    return TN_OK;
+    return remove_file(item->path, err);
 }
 
 static bool anything_goes(const struct tn_collection *collection)

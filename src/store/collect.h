@@ -5,7 +5,7 @@
  * process works on, the engine built last, or what was used within the last day. Age counts from
  * the newest use in the store, not from now: clocks of devices lie. Things set aside keep to a
  * tenth of the bound, logs to 100 MiB. A derived model goes with the last engine that was made from
- * it.
+ * it, a note of a failure when it has nothing to say any more or 90 days of use are over.
  */
 #ifndef TN_STORE_COLLECT_H
 #define TN_STORE_COLLECT_H
@@ -17,7 +17,16 @@
 #define TN_COLLECT_LOGS_BYTES (INT64_C(100) << 20)
 #define TN_COLLECT_BYTES      (INT64_C(20) << 30)
 
-enum tn_collect_kind { TN_COLLECT_ENGINE, TN_COLLECT_ASIDE, TN_COLLECT_LOG, TN_COLLECT_DERIVED };
+#define TN_COLLECT_NOTE_AGE (90 * INT64_C(86400) * TN_NSEC_PER_S)
+
+enum tn_collect_kind {
+    TN_COLLECT_ENGINE,
+    TN_COLLECT_ASIDE,
+    TN_COLLECT_LOG,
+    TN_COLLECT_DERIVED,
+    TN_COLLECT_NOTE, /* of this host: a failure that is not tried again, see refusal.h */
+};
+enum { TN_COLLECT_KINDS = TN_COLLECT_NOTE + 1 };
 const char *tn_collect_kind_name(enum tn_collect_kind kind);
 
 /** Something in the store. The caller fills what stands above the line. */
@@ -27,6 +36,7 @@ struct tn_collect_item {
     tn_nsec used;     /* last use; of other kinds the time of writing */
     int64_t sequence; /* of engines */
     bool pinned, locked;
+    bool over; /* of notes: it has nothing to say any more */
     bool twin; /* a further record of the engine before it in the list: shares its fate */
     struct tn_digest group;  /* the derived model it is, or was made from; zeroed = none */
     struct tn_digest digest; /* of engines */
@@ -55,6 +65,9 @@ struct tn_collect_options {
     bool has_max_bytes;
     int64_t max_bytes;
     tn_nsec older_than;
+    /** What tn_objects_each() gave, of a caller who walked the store already; NULL = it is walked.
+     * Without further records of the same bytes the sizes are still right. */
+    const struct tn_entries *engines;
 };
 
 struct tn_collection {

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_NOTE_BYTES_MAX = 4 << 20 };
-
 /* "hosts/<id>/kind" of the note "kind/name". */
 static void folder_of(const struct tn_store *store, const char *name, char ret_below[256])
 {
@@ -21,8 +19,17 @@ int tn_host_read(const struct tn_store *store, const char *name, json_t **ret_js
     char below[256];
 
     folder_of(store, name, below);
-    return tn_store_read_json(store, 0, below, tn_path_base(name), HOST_NOTE_BYTES_MAX, ret_json,
+    return tn_store_read_json(store, 0, below, tn_path_base(name), TN_HOST_NOTE_BYTES_MAX, ret_json,
                               err);
+}
+
+int tn_host_folder(const struct tn_store *store, const char *kind, struct tn_folder *ret_folder,
+                   struct tn_error *err)
+{
+    char below[256];
+
+    (void)snprintf(below, sizeof(below), "hosts/%s/%s", tn_store_host(store), kind);
+    return tn_folder_open(store, 0, below, ret_folder, err);
 }
 
 int tn_host_write(const struct tn_store *store, const char *name, const json_t *json,

@@ -1,6 +1,7 @@
 #include "store/listing.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct reading {
     struct tn_entries all;
@@ -12,16 +13,9 @@ struct reading {
 static bool keep(struct tn_entry *entry, void *user)
 {
     struct reading *reading = user;
-    struct tn_entry *grown = realloc(reading->all.item, (reading->all.count + 1) * sizeof(*grown));
 
-    if (!grown) {
-        reading->no_memory = true;
-        return false;
-    }
-    reading->all.item = grown;
-    reading->all.item[reading->all.count++] = *entry;
-    *entry = (struct tn_entry) { 0 };
-    return true;
+    reading->no_memory = tn_entries_add(&reading->all, entry, NULL) != TN_OK;
+    return !reading->no_memory;
 }
 
 static void pass_on(const char *path, const struct tn_error *why, void *user)
@@ -58,13 +52,36 @@ int tn_listing_read(const struct tn_store *store, tn_passed_fn passed, void *use
     return TN_OK;
 }
 
-bool tn_listing_chosen(const struct tn_entries *all, size_t at)
+static int by_recipe(const void *a, const void *b)
 {
+    const struct tn_entry *x = *(struct tn_entry *const *)a, *y = *(struct tn_entry *const *)b;
+    int order = memcmp(x->record.key.sha256, y->record.key.sha256, sizeof(x->record.key.sha256));
+
+    return order ? order : tn_entry_compare(x, y);
+}
+
+int tn_listing_chosen(const struct tn_entries *all, bool **ret_chosen, struct tn_error *err)
+{
+    bool *chosen = calloc(all->count + 1, sizeof(*chosen));
+    struct tn_entry **order = malloc((all->count + 1) * sizeof(struct tn_entry *));
+    const struct tn_entry *best = NULL;
+
+    if (!chosen || !order) {
+        free(chosen);
+        free(order);
+        return tn_fail(err, TN_E_NOMEM, "list the store");
+    }
     for (size_t i = 0; i < all->count; i++)
-        if (i != at && tn_digest_equal(&all->item[i].record.key, &all->item[at].record.key) &&
-            tn_entry_compare(&all->item[i], &all->item[at]) < 0)
-            return false;
-    return true;
+        order[i] = &all->item[i];
+    qsort(order, all->count, sizeof(struct tn_entry *), by_recipe);
+    for (size_t i = 0; i < all->count; i++) {
+        if (!best || !tn_digest_equal(&best->record.key, &order[i]->record.key))
+            best = order[i];
+        chosen[order[i] - all->item] = tn_entry_compare(best, order[i]) == 0;
+    }
+    free(order);
+    *ret_chosen = chosen;
+    return TN_OK;
 }
 
 json_t *tn_entry_to_json(const struct tn_entry *entry, bool chosen)

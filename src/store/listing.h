@@ -17,8 +17,10 @@
 int tn_listing_read(const struct tn_store *store, tn_passed_fn passed, void *user,
                     struct tn_entries *ret_entries, struct tn_error *err);
 
-/** Whether of the engines of its recipe in a listing number `at` is the one that is handed out. */
-bool tn_listing_chosen(const struct tn_entries *all, size_t at);
+/** Of each engine of a listing, whether it is the one of its recipe that is handed out.
+ * @param ret_chosen one flag per engine; free it
+ * @return 0, TN_E_NOMEM */
+int tn_listing_chosen(const struct tn_entries *all, bool **ret_chosen, struct tn_error *err);
 
 /** An engine; `chosen`: it is the one of its recipe that is handed out. A new object, or NULL when
  * memory has run out. */

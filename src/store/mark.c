@@ -10,16 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static json_t *read_json(const struct tn_store *store, size_t at, const struct tn_digest *digest)
+/* The mark as it lies there; NULL when there is none that counts. @return 0, or trouble: then it
+ * may be there all the same */
+static int read_json(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                     json_t **ret_json, struct tn_error *err)
 {
     char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
-    json_t *json = NULL;
+    struct tn_error why = { 0 };
+    int rc;
 
     tn_digest_hex(digest, hex);
     (void)snprintf(name, sizeof(name), "%s.json", hex);
-    if (tn_store_read_json(store, at, "marks", name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK)
-        return NULL;
-    return json;
+    *ret_json = NULL;
+    rc = tn_store_read_json(store, at, "marks", name, TN_RECORD_BYTES_MAX, ret_json, &why);
+    return tn_store_trouble(rc) ? tn_fail(err, rc, "%s", why.text) : TN_OK;
 }
 
 static struct tn_mark from_json(const json_t *json)
@@ -29,11 +33,35 @@ static struct tn_mark from_json(const json_t *json)
                               .sequence = tn_json_int(json, "sequence", 0) };
 }
 
+int tn_mark_look(const struct tn_store *store, const struct tn_digest *digest,
+                 struct tn_mark *ret_mark, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    int rc = read_json(store, 0, digest, &json, err);
+
+    if (rc == TN_OK)
+        *ret_mark = json ? from_json(json) : (struct tn_mark) { 0 };
+    return rc;
+}
+
 struct tn_mark tn_mark_read(const struct tn_store *store, size_t at, const struct tn_digest *digest)
 {
-    tn_auto(tn_json_done) json_t *json = read_json(store, at, digest);
+    tn_auto(tn_json_done) json_t *json = NULL;
 
+    (void)read_json(store, at, digest, &json, NULL);
     return json ? from_json(json) : (struct tn_mark) { 0 };
+}
+
+struct tn_mark tn_mark_read_in(const struct tn_folder *marks, const struct tn_digest *digest)
+{
+    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    tn_auto(tn_json_done) json_t *json = NULL;
+
+    tn_digest_hex(digest, hex);
+    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    if (tn_folder_read_json(marks, name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK)
+        return (struct tn_mark) { 0 };
+    return from_json(json);
 }
 
 /* Whether a mark says nothing any more, also nothing that only a later version knows. */
@@ -77,9 +105,12 @@ static int write_json(const struct tn_store *store, const struct tn_digest *dige
 static int change(const struct tn_store *store, const struct tn_digest *digest, const char *member,
                   bool value, int64_t sequence, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = read_json(store, 0, digest);
+    tn_auto(tn_json_done) json_t *json = NULL;
     struct tn_mark mark;
+    int rc = read_json(store, 0, digest, &json, err);
 
+    if (rc < 0)
+        return rc; /* written anew, it would forget the rest of the mark */
     if (!json)
         json = json_object();
     mark = from_json(json);
@@ -105,29 +136,73 @@ int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool
     return rc < 0 ? rc : change(store, &entry->record.digest, "pinned", pinned, 0, err);
 }
 
+/* All engines of a recipe in the first store. The index may have lost one, or not be readable now:
+ * the objects are the truth, and trouble with one of them is trouble. */
+struct gathering {
+    const struct tn_digest *key;
+    struct tn_entries same;
+    struct tn_error *err;
+    int rc;
+};
+
+static bool gather(struct tn_entry *entry, void *user)
+{
+    struct gathering *gathering = user;
+
+    if (entry->store == 0 && tn_digest_equal(&entry->record.key, gathering->key))
+        gathering->rc = tn_entries_add(&gathering->same, entry, gathering->err);
+    return gathering->rc == TN_OK && entry->store == 0;
+}
+
+static void gather_trouble(const char *path, const struct tn_error *why, void *user)
+{
+    struct gathering *gathering = user;
+
+    if (tn_store_trouble(why->code) && gathering->rc == TN_OK)
+        gathering->rc = tn_fail(gathering->err, why->code, "'%s': %s", path, why->text);
+}
+
+/* Takes the blessing from the others. */
+static int unbless_others(const struct tn_store *store, const struct tn_entries *same,
+                          const struct tn_digest *blessed, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < same->count; i++) {
+        const struct tn_digest *other = &same->item[i].record.digest;
+        struct tn_mark mark = { 0 };
+
+        if (tn_digest_equal(other, blessed))
+            continue;
+        rc = tn_mark_look(store, other, &mark, err);
+        if (rc == TN_OK && mark.blessed)
+            rc = change(store, other, "blessed", false, 0, err);
+    }
+    return rc;
+}
+
 int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, struct tn_error *err)
 {
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
-    tn_auto(tn_entries_done) struct tn_entries same = { 0 };
+    struct gathering all = { .key = &entry->record.key, .err = err };
     int64_t highest = 0;
     int rc = take_lock(store, entry, &lock, err);
 
     if (rc == TN_OK)
-        rc = tn_objects_find(store, &entry->record.key, NULL, NULL, &same, err);
-    for (size_t i = 0; rc == TN_OK && i < same.count; i++) {
-        struct tn_mark mark = tn_mark_read(store, 0, &same.item[i].record.digest);
+        rc = tn_objects_each(store, gather, gather_trouble, &all, err);
+    if (rc == TN_OK)
+        rc = all.rc;
+    for (size_t i = 0; rc == TN_OK && i < all.same.count; i++) {
+        struct tn_mark mark = { 0 };
 
+        rc = tn_mark_look(store, &all.same.item[i].record.digest, &mark, err);
         highest = mark.sequence > highest ? mark.sequence : highest;
     }
     /* the new word first: from here on it is the last one, whatever happens to the others */
     if (rc == TN_OK)
         rc = change(store, &entry->record.digest, "blessed", true, highest + 1, err);
-    for (size_t i = 0; rc == TN_OK && i < same.count; i++) {
-        const struct tn_digest *other = &same.item[i].record.digest;
-
-        if (!tn_digest_equal(other, &entry->record.digest) && same.item[i].store == 0 &&
-            tn_mark_read(store, 0, other).blessed)
-            rc = change(store, other, "blessed", false, 0, err);
-    }
+    if (rc == TN_OK)
+        rc = unbless_others(store, &all.same, &entry->record.digest, err);
+    tn_entries_done(&all.same);
     return rc;
 }

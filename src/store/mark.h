@@ -9,7 +9,7 @@
 #ifndef TN_STORE_MARK_H
 #define TN_STORE_MARK_H
 
-#include "store/store.h"
+#include "store/folder.h"
 
 struct tn_entry;
 
@@ -22,6 +22,14 @@ struct tn_mark {
 /** The mark of an engine in store `at`; zeroed when there is none or it cannot be read. */
 struct tn_mark tn_mark_read(const struct tn_store *store, size_t at,
                             const struct tn_digest *digest);
+
+/** The mark of an engine of the first store, for who must not take trouble for its absence.
+ * @return 0 (also without one), TN_E_IO, TN_E_ACCESS, TN_E_NOMEM */
+int tn_mark_look(const struct tn_store *store, const struct tn_digest *digest,
+                 struct tn_mark *ret_mark, struct tn_error *err);
+
+/** As tn_mark_read(), of many: `marks` is the open folder marks/ of their store, or none. */
+struct tn_mark tn_mark_read_in(const struct tn_folder *marks, const struct tn_digest *digest);
 
 /** Pins or unpins an engine of the first store. @return 0, TN_E_ACCESS (another store), TN_E_IO, …
  */

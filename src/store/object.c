@@ -1,9 +1,11 @@
 #include "store/object.h"
 
 #include "base/text.h"
+#include "store/folder.h"
 #include "store/host.h"
 #include "store/lock.h"
 #include "store/mark.h"
+#include "store/refusal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,19 +41,53 @@ static void object_folder(const struct tn_digest *digest, char ret_below[96])
     (void)snprintf(ret_below, 96, "objects/sha256/%.2s/%s", hex, hex + 2);
 }
 
-static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
+/* Name of an engine's mark, and of this host's note of it. */
+static void json_name(const struct tn_digest *digest, char ret_name[TN_DIGEST_HEX + 8])
 {
     char hex[TN_DIGEST_HEX];
 
     tn_digest_hex(digest, hex);
-    (void)snprintf(ret_name, 96, "plans/%s.json", hex);
+    (void)snprintf(ret_name, TN_DIGEST_HEX + 8, "%s.json", hex);
+}
+
+static void plan_note_name(const struct tn_digest *digest, char ret_name[96])
+{
+    char name[TN_DIGEST_HEX + 8];
+
+    json_name(digest, name);
+    (void)snprintf(ret_name, 96, "plans/%s", name);
 }
 
 /* ---- reading one object ---- */
 
-static void read_marks(const struct tn_store *store, struct tn_entry *entry)
+/* What stands about the engines of one store outside of objects/. What cannot be opened or trusted
+ * is as if it were not there. */
+struct shelf {
+    const struct tn_store *store;
+    size_t at;
+    struct tn_folder marks, notes;
+};
+
+static struct shelf shelf_open(const struct tn_store *store, size_t at)
 {
-    struct tn_mark mark = tn_mark_read(store, entry->store, &entry->record.digest);
+    struct shelf shelf = {
+        .store = store, .at = at, .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE
+    };
+
+    (void)tn_folder_open(store, at, "marks", &shelf.marks, NULL);
+    (void)tn_host_folder(store, "plans", &shelf.notes, NULL);
+    return shelf;
+}
+
+static void shelf_done(struct shelf *shelf)
+{
+    tn_folder_done(&shelf->marks);
+    tn_folder_done(&shelf->notes);
+}
+
+static void read_marks(const struct shelf *shelf, struct tn_entry *entry)
+{
+    struct tn_mark mark = tn_mark_read_in(&shelf->marks, &entry->record.digest);
 
     entry->blessed = mark.blessed;
     entry->pinned = mark.pinned;
@@ -78,16 +114,16 @@ static void read_proofs(const json_t *list, struct tn_entry *entry)
     entry->loaded_under[used] = '\0';
 }
 
-static void read_note(const struct tn_store *store, struct tn_entry *entry)
+static void read_note(const struct shelf *shelf, struct tn_entry *entry)
 {
-    char name[96];
+    char name[TN_DIGEST_HEX + 8];
     tn_auto(tn_json_done) json_t *note = NULL;
     const char *level;
 
     entry->level = TN_LEVEL_HEADER;
     entry->last_used = TN_UNKNOWN;
-    plan_note_name(&entry->record.digest, name);
-    if (tn_host_read(store, name, &note, NULL) != TN_OK)
+    json_name(&entry->record.digest, name);
+    if (tn_folder_read_json(&shelf->notes, name, TN_HOST_NOTE_BYTES_MAX, &note, NULL) != TN_OK)
         return;
     entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
     entry->verified = tn_stamp_from_json(json_object_get(note, "stamp"), &entry->verified_stamp);
@@ -99,53 +135,67 @@ static void read_note(const struct tn_store *store, struct tn_entry *entry)
         entry->level = TN_LEVEL_ACCURATE;
 }
 
+static int check_size(const struct tn_entry *entry, const struct stat *st, struct tn_error *err)
+{
+    if (entry->record.plan_bytes != st->st_size)
+        return tn_fail(err, TN_E_CORRUPT, "plan '%s' has %lld bytes, its record says %lld",
+                       entry->path, (long long)st->st_size, (long long)entry->record.plan_bytes);
+    return TN_OK;
+}
+
 static int check_plan_file(const struct tn_store *store, const struct tn_entry *entry,
                            struct stat *ret_stat, struct tn_error *err)
 {
+    int rc;
+
     if (lstat(entry->path, ret_stat) < 0)
         return tn_fail_os(err, TN_E_IO, "plan '%s'", entry->path);
     if (!S_ISREG(ret_stat->st_mode))
         return tn_fail(err, TN_E_UNTRUSTED, "plan '%s' is not a regular file", entry->path);
-    if (entry->record.plan_bytes != ret_stat->st_size)
-        return tn_fail(err, TN_E_CORRUPT, "plan '%s' has %lld bytes, its record says %lld",
-                       entry->path, (long long)ret_stat->st_size,
-                       (long long)entry->record.plan_bytes);
-    return tn_store_trusts(store, entry->store, ret_stat, entry->path, err);
+    rc = check_size(entry, ret_stat, err);
+    return rc < 0 ? rc : tn_store_trusts(store, entry->store, ret_stat, entry->path, err);
 }
 
-/* Reads one record of the object `digest` of store `at`. Different recipes may give the same bytes:
- * the first one's record is record.json, the others' are record-<key>.json. */
-static int read_record(const struct tn_store *store, size_t at, const struct tn_digest *digest,
-                       const char *record_name, struct tn_entry *ret_entry, struct tn_error *err)
+static int read_fields(const struct tn_folder *object, const char *record_name,
+                       struct tn_entry *entry, struct tn_error *err)
 {
-    struct tn_entry entry = { .store = at };
-    char below[96];
     tn_auto(tn_json_done) json_t *json = NULL;
+    int rc = tn_folder_read_json(object, record_name, TN_RECORD_BYTES_MAX, &json, err);
+
+    if (rc == TN_OK)
+        rc = tn_record_from_json(json, &entry->record, err);
+    return rc < 0 ? tn_while(err, rc, "record of '%s'", entry->path) : TN_OK;
+}
+
+/* Reads one record of the object `digest`, whose folder is open. Different recipes may give the
+ * same bytes: the first one's record is record.json, the others' are record-<key>.json. */
+static int read_record(const struct shelf *shelf, const struct tn_folder *object,
+                       const struct tn_digest *digest, const char *record_name,
+                       struct tn_entry *ret_entry, struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { .store = shelf->at };
     struct stat st;
     int rc;
 
-    object_folder(digest, below);
-    if (snprintf(entry.path, sizeof(entry.path), "%s/%s/plan", tn_store_root(store, at), below) >=
+    if (snprintf(entry.path, sizeof(entry.path), "%s/plan", object->path) >=
         (int)sizeof(entry.path))
         return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
-                       tn_store_root(store, at));
-    rc = tn_store_read_json(store, at, below, record_name, TN_RECORD_BYTES_MAX, &json, err);
-    if (rc == TN_OK)
-        rc = tn_record_from_json(json, &entry.record, err);
+                       tn_store_root(shelf->store, shelf->at));
+    rc = read_fields(object, record_name, &entry, err);
     if (rc < 0)
-        return tn_while(err, rc, "record of '%s'", entry.path);
-    if (!tn_digest_equal(digest, &entry.record.digest))
-        rc = tn_fail(err, TN_E_CORRUPT, "%s of '%s' speaks of another plan", record_name,
-                     entry.path);
-    if (rc == TN_OK)
-        rc = check_plan_file(store, &entry, &st, err);
-    if (rc < 0) {
-        tn_entry_done(&entry);
         return rc;
-    }
-    read_marks(store, &entry);
-    read_note(store, &entry);
+    if (!tn_digest_equal(digest, &entry.record.digest))
+        return tn_fail(err, TN_E_CORRUPT, "%s of '%s' speaks of another plan", record_name,
+                       entry.path);
+    rc = tn_folder_stat(object, "plan", &st, err);
+    if (rc == TN_OK)
+        rc = check_size(&entry, &st, err);
+    if (rc < 0)
+        return rc;
+    read_marks(shelf, &entry);
+    read_note(shelf, &entry);
     *ret_entry = entry;
+    entry = (struct tn_entry) { 0 };
     return TN_OK;
 }
 
@@ -157,37 +207,54 @@ static void record_name_of(const struct tn_digest *key, char ret_name[96])
     (void)snprintf(ret_name, 96, "record-%s.json", hex);
 }
 
-/* The object `digest` as the engine of recipe `key`. */
-static int read_object(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+/* The object `digest` as the engine of recipe `key`; NULL = of the recipe that made it first. */
+static int read_object(const struct shelf *shelf, const struct tn_digest *digest,
                        const struct tn_digest *key, struct tn_entry *ret_entry,
                        struct tn_error *err)
 {
+    tn_auto(tn_folder_done) struct tn_folder object = TN_FOLDER_NONE;
     struct tn_entry entry;
     char name[96];
-    int rc = read_record(store, at, digest, "record.json", &entry, err);
+    int rc;
 
-    if (rc == TN_OK && !tn_digest_equal(&entry.record.key, key)) {
+    object_folder(digest, name);
+    rc = tn_folder_open(shelf->store, shelf->at, name, &object, err);
+    if (rc == TN_OK)
+        rc = read_record(shelf, &object, digest, "record.json", &entry, err);
+    if (rc == TN_OK && key && !tn_digest_equal(&entry.record.key, key)) {
         tn_entry_done(&entry);
         record_name_of(key, name);
-        rc = read_record(store, at, digest, name, &entry, err);
+        rc = read_record(shelf, &object, digest, name, &entry, err);
     }
     if (rc == TN_OK)
         *ret_entry = entry;
     return rc;
 }
 
+/* The same in the first store, for one object alone. */
+static int read_mine(const struct tn_store *store, const struct tn_digest *digest,
+                     const struct tn_digest *key, struct tn_entry *ret_entry, struct tn_error *err)
+{
+    tn_auto(shelf_done) struct shelf shelf = shelf_open(store, 0);
+
+    return read_object(&shelf, digest, key, ret_entry, err);
+}
+
 /* ---- lists ---- */
 
-static int append(struct tn_entries *entries, struct tn_entry *entry_steal, struct tn_error *err)
+int tn_entries_add(struct tn_entries *entries, struct tn_entry *entry_steal, struct tn_error *err)
 {
-    struct tn_entry *grown = realloc(entries->item, (entries->count + 1) * sizeof(*grown));
+    if (entries->count == entries->room) {
+        size_t room = entries->room ? entries->room * 2 : 4;
+        struct tn_entry *grown = realloc(entries->item, room * sizeof(*grown));
 
-    if (!grown) {
-        tn_entry_done(entry_steal);
-        return tn_fail(err, TN_E_NOMEM, "list of engines");
+        if (!grown)
+            return tn_fail(err, TN_E_NOMEM, "list of engines");
+        entries->item = grown;
+        entries->room = room;
     }
-    entries->item = grown;
     entries->item[entries->count++] = *entry_steal;
+    *entry_steal = (struct tn_entry) { 0 };
     return TN_OK;
 }
 
@@ -217,25 +284,41 @@ static bool has_digest(const struct tn_entries *entries, const struct tn_digest 
     return false;
 }
 
+/* Adds one engine that an index names; `passed` hears why not. @return 0, TN_E_NOMEM */
+static int find_one(const struct shelf *shelf, const char *index_name,
+                    const struct tn_digest *digest, const struct tn_digest *key,
+                    tn_passed_fn passed, void *user, struct tn_entries *entries,
+                    struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+    struct tn_error why = { 0 };
+    int rc = read_object(shelf, digest, key, &entry, &why);
+
+    if (rc == TN_OK)
+        return tn_entries_add(entries, &entry, err);
+    if (passed && rc != TN_E_NOTFOUND)
+        passed(index_name, &why, user);
+    return rc == TN_E_NOMEM ? tn_fail(err, rc, "%s", why.text) : TN_OK;
+}
+
 /* Adds the engines that the index of store `at` names for a key. */
 static int find_in_place(const struct tn_store *store, size_t at, const struct tn_digest *key,
                          tn_passed_fn passed, void *user, struct tn_entries *entries,
                          struct tn_error *err)
 {
-    char hex[TN_DIGEST_HEX], name[TN_DIGEST_HEX + 8];
+    char name[TN_DIGEST_HEX + 8];
     tn_auto(tn_json_done) json_t *index = NULL;
+    tn_auto(shelf_done) struct shelf shelf = { .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE };
     const json_t *digests, *item;
     size_t i;
 
-    tn_digest_hex(key, hex);
-    (void)snprintf(name, sizeof(name), "%s.json", hex);
+    json_name(key, name);
     if (tn_store_read_json(store, at, "records", name, TN_RECORD_BYTES_MAX, &index, NULL) != TN_OK)
         return TN_OK; /* no entry, or one that cannot be read: the objects are the truth */
+    shelf = shelf_open(store, at);
     digests = json_object_get(index, "digests");
     json_array_foreach(digests, i, item)
     {
-        struct tn_entry entry;
-        struct tn_error why = { 0 };
         struct tn_digest digest;
         int rc;
 
@@ -243,12 +326,8 @@ static int find_in_place(const struct tn_store *store, size_t at, const struct t
             tn_digest_parse(json_string_value(item), &digest, NULL) != TN_OK ||
             has_digest(entries, &digest))
             continue;
-        rc = read_object(store, at, &digest, key, &entry, &why);
-        if (rc == TN_OK)
-            rc = append(entries, &entry, err);
-        else if (passed && rc != TN_E_NOTFOUND)
-            passed(name, &why, user);
-        if (rc == TN_E_NOMEM)
+        rc = find_one(&shelf, name, &digest, key, passed, user, entries, err);
+        if (rc < 0)
             return rc;
     }
     return TN_OK;
@@ -272,83 +351,132 @@ int tn_objects_find(const struct tn_store *store, const struct tn_digest *key, t
     return TN_OK;
 }
 
+/* One store's engines: objects/sha256/<high>/<low>, each folder proven when it is entered. */
 struct walk {
-    const struct tn_store *store;
-    size_t at;
+    struct shelf shelf;
+    struct tn_folder all, high, object; /* the way to where it is now */
+    struct tn_digest digest;            /* of the object */
     tn_entry_fn each;
     tn_passed_fn passed;
     void *user;
     bool stopped;
 };
 
+static void walk_done(struct walk *walk)
+{
+    shelf_done(&walk->shelf);
+    tn_folder_done(&walk->all);
+}
+
 static bool is_hex(const char *text, size_t length)
 {
     return strlen(text) == length && strspn(text, "0123456789abcdef") == length;
 }
 
-static void walk_record(struct walk *walk, const char *folder, const struct tn_digest *digest,
-                        const char *record_name)
+static void pass(const struct walk *walk, const struct tn_folder *in, const char *name,
+                 const struct tn_error *why)
 {
-    struct tn_entry entry;
+    tn_auto(tn_str_free) char *path = name ? tn_path_join(in->path, name) : strdup(in->path);
+
+    if (walk->passed && path)
+        walk->passed(path, why, walk->user);
+}
+
+static void walk_record(struct walk *walk, const char *record_name)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
     struct tn_error why = { 0 };
 
-    if (read_record(walk->store, walk->at, digest, record_name, &entry, &why) == TN_OK) {
+    if (read_record(&walk->shelf, &walk->object, &walk->digest, record_name, &entry, &why) == TN_OK)
         walk->stopped = !walk->each(&entry, walk->user);
-        tn_entry_done(&entry);
-    } else if (walk->passed) {
-        walk->passed(folder, &why, walk->user);
+    else
+        pass(walk, &walk->object, NULL, &why);
+}
+
+static bool walk_further_record(const char *name, void *user)
+{
+    struct walk *walk = user;
+
+    if (tn_text_starts(name, "record-") && tn_text_ends(name, ".json"))
+        walk_record(walk, name);
+    return !walk->stopped;
+}
+
+/* objects/sha256/<high>/<low> */
+static bool walk_object(const char *low, void *user)
+{
+    struct walk *walk = user;
+    char hex[TN_DIGEST_HEX];
+    struct tn_error why = { 0 };
+
+    if (!is_hex(low, TN_DIGEST_HEX - 3))
+        return true;
+    (void)snprintf(hex, sizeof(hex), "%.2s%s", tn_path_base(walk->high.path), low);
+    if (tn_digest_parse(hex, &walk->digest, NULL) != TN_OK)
+        return true;
+    if (tn_folder_enter(&walk->high, low, &walk->object, &why) < 0) {
+        pass(walk, &walk->high, low, &why);
+        return true;
     }
+    walk_record(walk, "record.json");
+    if (!walk->stopped && tn_folder_each(&walk->object, walk_further_record, walk, &why) < 0)
+        pass(walk, &walk->object, NULL, &why);
+    tn_folder_done(&walk->object);
+    return !walk->stopped;
 }
 
-static void walk_object(struct walk *walk, const char *high, const char *low)
+static bool walk_high(const char *name, void *user)
 {
-    char hex[TN_DIGEST_HEX + 8];
-    tn_auto(tn_str_free) char *folder =
-        tn_store_path(walk->store, walk->at, "objects/sha256/%s/%s", high, low);
-    tn_auto(tn_dir_done) DIR *dir = folder ? opendir(folder) : NULL;
-    const struct dirent *entry;
-    struct tn_digest digest;
+    struct walk *walk = user;
+    struct tn_error why = { 0 };
 
-    (void)snprintf(hex, sizeof(hex), "%.2s%.62s", high, low);
-    if (!dir || tn_digest_parse(hex, &digest, NULL) != TN_OK)
-        return;
-    walk_record(walk, folder, &digest, "record.json");
-    while (!walk->stopped && (entry = readdir(dir)) != NULL)
-        if (tn_text_starts(entry->d_name, "record-") && tn_text_ends(entry->d_name, ".json"))
-            walk_record(walk, folder, &digest, entry->d_name);
+    if (!is_hex(name, 2))
+        return true;
+    if (tn_folder_enter(&walk->all, name, &walk->high, &why) < 0) {
+        pass(walk, &walk->all, name, &why);
+        return true;
+    }
+    if (tn_folder_each(&walk->high, walk_object, walk, &why) < 0)
+        pass(walk, &walk->high, NULL, &why);
+    tn_folder_done(&walk->high);
+    return !walk->stopped;
 }
 
-static void walk_high(struct walk *walk, const char *high)
+/* A store that may not be trusted holds nothing; what is in the way is reported. */
+static int walk_store(const struct tn_store *store, size_t at, tn_entry_fn each,
+                      tn_passed_fn passed, void *user, bool *ret_stopped, struct tn_error *err)
 {
-    tn_auto(tn_str_free) char *path =
-        tn_store_path(walk->store, walk->at, "objects/sha256/%s", high);
-    tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
-    const struct dirent *entry;
+    tn_auto(walk_done) struct walk walk = {
+        .shelf = { .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE },
+        .all = TN_FOLDER_NONE,
+        .each = each,
+        .passed = passed,
+        .user = user,
+    };
+    struct tn_error why = { 0 };
+    int rc = tn_folder_open(store, at, "objects/sha256", &walk.all, &why);
 
-    while (dir && !walk->stopped && (entry = readdir(dir)) != NULL)
-        if (is_hex(entry->d_name, 62))
-            walk_object(walk, high, entry->d_name);
+    if (rc == TN_E_UNTRUSTED && passed)
+        passed(tn_store_root(store, at), &why, user);
+    if (rc == TN_E_NOTFOUND || rc == TN_E_UNTRUSTED)
+        return TN_OK;
+    if (rc < 0)
+        return tn_fail(err, rc, "%s", why.text);
+    walk.shelf = shelf_open(store, at);
+    rc = tn_folder_each(&walk.all, walk_high, &walk, err);
+    *ret_stopped = walk.stopped;
+    return rc;
 }
 
 int tn_objects_each(const struct tn_store *store, tn_entry_fn each, tn_passed_fn passed, void *user,
                     struct tn_error *err)
 {
-    struct walk walk = { .store = store, .each = each, .passed = passed, .user = user };
+    bool stopped = false;
+    int rc = TN_OK;
 
-    for (; walk.at < tn_store_count(store) && !walk.stopped; walk.at++) {
-        tn_auto(tn_str_free) char *path = tn_store_path(store, walk.at, "objects/sha256");
-        tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
-        const struct dirent *entry;
-
-        if (!path)
-            return tn_fail(err, TN_E_NOMEM, "list of engines");
-        if (!dir && errno != ENOENT)
-            return tn_fail_os(err, TN_E_IO, "list '%s'", path);
-        while (dir && !walk.stopped && (entry = readdir(dir)) != NULL)
-            if (is_hex(entry->d_name, 2))
-                walk_high(&walk, entry->d_name);
-    }
-    return TN_OK;
+    for (size_t at = 0; rc == TN_OK && at < tn_store_count(store) && !stopped; at++)
+        rc = walk_store(store, at, each, passed, user, &stopped, err);
+    return rc;
 }
 
 struct search {
@@ -370,8 +498,7 @@ static bool match_name(struct tn_entry *entry, void *user)
         return true;
     if (has_digest(&search->found, &entry->record.digest))
         return true;
-    search->rc = append(&search->found, entry, search->err);
-    *entry = (struct tn_entry) { 0 };
+    search->rc = tn_entries_add(&search->found, entry, search->err);
     return search->rc == TN_OK;
 }
 
@@ -719,7 +846,7 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
     tn_auto(tn_str_free) char *from = tn_path_join(put->folder, "record.json");
     tn_auto(tn_str_free) char *to = NULL;
     char name[96];
-    int rc = read_record(put->store, 0, &record->digest, "record.json", &there, err);
+    int rc = read_mine(put->store, &record->digest, NULL, &there, err);
 
     if (rc == TN_OK)
         rc = tn_object_verify(put->store, &there, true, err);
@@ -733,12 +860,6 @@ static int publish_beside(const struct tn_put *put, const struct tn_record *reco
         return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", from, to);
     (void)tn_dir_sync(final, NULL); /* visible already: see tn_put_commit() */
     return TN_OK;
-}
-
-/* Whether a failure says something of the moment, not of the object. */
-static bool is_trouble(int rc)
-{
-    return rc == TN_E_IO || rc == TN_E_NOMEM || rc == TN_E_ACCESS || rc == TN_E_NOSPACE;
 }
 
 /* Moves an object's folder to aside/<digest>-<time>; gone already is as good. */
@@ -831,7 +952,7 @@ static int publish(struct tn_put *put, const struct tn_record *record, struct tn
         if (errno != ENOTEMPTY && errno != EEXIST)
             return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", put->folder, final);
         rc = publish_beside(put, record, final, &why);
-        if (is_trouble(rc))
+        if (tn_store_trouble(rc))
             return tn_fail(err, rc, "%s", why.text);
         if (rc < 0)
             rc = replace_broken(put, record, final, why.text, err);
@@ -867,7 +988,7 @@ static int change_index(const struct tn_store *store, const struct tn_digest *ke
     if (!path || !index)
         return tn_fail(err, TN_E_NOMEM, "index of the store");
     rc = tn_json_read(path, TN_RECORD_BYTES_MAX, &old, err);
-    if (is_trouble(rc))
+    if (tn_store_trouble(rc))
         return rc; /* written anew, it would forget the others */
     if (rc == TN_OK)
         json_array_foreach(json_object_get(old, "digests"), i, item)
@@ -972,7 +1093,7 @@ static void settle_name(const struct tn_store *store, struct tn_record *record)
     target[length] = '\0';
     if (sscanf(target, "../objects/sha256/%2[0-9a-f]/%62[0-9a-f]/plan", hex, hex + 2) != 2 ||
         tn_digest_parse(hex, &digest, NULL) != TN_OK ||
-        read_record(store, 0, &digest, "record.json", &other, NULL) != TN_OK)
+        read_mine(store, &digest, NULL, &other, NULL) != TN_OK)
         return;
     same = tn_digest_equal(&other.record.key, &record->key) ||
            strcmp(other.record.name, record->name) != 0;
@@ -1026,7 +1147,7 @@ int tn_put_commit(struct tn_put *put, struct tn_record *record, struct tn_entry 
      * from the objects, the link at the next put. */
     (void)update_index(put->store, &record->key, &record->digest, true, NULL);
     (void)link_name(put->store, record, NULL);
-    if (read_object(put->store, 0, &record->digest, &record->key, ret_entry, NULL) != TN_OK) {
+    if (read_mine(put->store, &record->digest, &record->key, ret_entry, NULL) != TN_OK) {
         *ret_entry = made;
         made = (struct tn_entry) { 0 };
     }
@@ -1047,6 +1168,127 @@ int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *ent
         return rc;
     /* an index that still names it costs a look; it is passed over */
     (void)update_index(store, &entry->record.key, &entry->record.digest, false, NULL);
+    return TN_OK;
+}
+
+/* ---- back from aside ---- */
+
+/* Reads what was set aside, and hashes it: whatever made it go there, its bytes are what they were.
+ */
+static int read_aside(const struct tn_folder *aside, struct tn_record *ret_record,
+                      struct tn_error *err)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+    struct tn_stamp stamp;
+    struct stat st;
+    int rc = tn_folder_stat(aside, "record.json", &st, err);
+
+    if (rc == TN_E_NOTFOUND)
+        return tn_fail(err, TN_E_INVALID, "'%s' never was an engine of a store: it has no record",
+                       aside->path);
+    if (snprintf(entry.path, sizeof(entry.path), "%s/plan", aside->path) >= (int)sizeof(entry.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path '%s' is too long", aside->path);
+    if (rc == TN_OK)
+        rc = read_fields(aside, "record.json", &entry, err);
+    if (rc == TN_OK)
+        rc = tn_folder_stat(aside, "plan", &st, err);
+    if (rc == TN_OK)
+        rc = hash_plan(&entry, &stamp, err);
+    if (rc < 0)
+        return rc;
+    *ret_record = entry.record;
+    entry.record = (struct tn_record) { 0 };
+    return TN_OK;
+}
+
+static int move_back(const struct tn_folder *aside, const struct tn_digest *digest,
+                     struct tn_error *err)
+{
+    char below[96], above[96];
+    tn_auto(tn_str_free) char *parent = NULL;
+    tn_auto(tn_str_free) char *to = NULL;
+    int rc;
+
+    object_folder(digest, below);
+    (void)snprintf(above, sizeof(above), "%.*s", (int)(strrchr(below, '/') - below), below);
+    rc = tn_store_folder(aside->store, above, &parent, err);
+    if (rc < 0)
+        return rc;
+    to = tn_store_path(aside->store, 0, "%s", below);
+    if (!to)
+        return tn_fail(err, TN_E_NOMEM, "put '%s' back", aside->path);
+    if (rename(aside->path, to) < 0)
+        return errno == EEXIST || errno == ENOTEMPTY
+                   ? tn_fail(err, TN_E_USAGE, "the engine is in the store already: '%s'", to)
+                   : tn_fail_os(err, TN_E_IO, "put '%s' back", aside->path);
+    (void)tn_dir_sync(parent, NULL); /* visible already */
+    return TN_OK;
+}
+
+struct returning {
+    const struct tn_store *store;
+    const struct tn_folder *object;
+    const struct tn_digest *digest;
+};
+
+/* Each recipe that the engine is of knows it again, and may be built again. */
+static bool welcome_record(const char *name, void *user)
+{
+    const struct returning *returning = user;
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct tn_record record = { 0 };
+
+    if (!tn_text_starts(name, "record") || !tn_text_ends(name, ".json") ||
+        tn_folder_read_json(returning->object, name, TN_RECORD_BYTES_MAX, &json, NULL) != TN_OK ||
+        tn_record_from_json(json, &record, NULL) != TN_OK)
+        return true;
+    (void)update_index(returning->store, &record.key, returning->digest, true, NULL);
+    (void)link_name(returning->store, &record, NULL);
+    tn_refusal_forget(returning->store, &record.key);
+    tn_record_done(&record);
+    return true;
+}
+
+static bool is_plain_name(const char *name)
+{
+    return *name && *name != '.' && !strchr(name, '/');
+}
+
+int tn_object_restore(const struct tn_store *store, const char *folder, struct tn_entry *ret_entry,
+                      struct tn_error *err)
+{
+    tn_auto(tn_folder_done) struct tn_folder aside = TN_FOLDER_NONE;
+    tn_auto(tn_entry_done) struct tn_entry made = { .level = TN_LEVEL_HEADER,
+                                                    .last_used = TN_UNKNOWN };
+    tn_auto(tn_str_free) char *below = tn_path_join("aside", folder);
+    struct returning returning = { store, &aside, &made.record.digest };
+    char to[96];
+    int rc = tn_store_writable(store, err);
+
+    if (rc == TN_OK && (!below || !is_plain_name(folder)))
+        rc = tn_fail(err, below ? TN_E_NOTFOUND : TN_E_NOMEM, "nothing in aside/ is called '%s'",
+                     folder);
+    if (rc == TN_OK)
+        rc = tn_folder_open(store, 0, below, &aside, err);
+    if (rc == TN_OK)
+        rc = read_aside(&aside, &made.record, err);
+    if (rc < 0)
+        return rc;
+    object_folder(&made.record.digest, to);
+    if (snprintf(made.path, sizeof(made.path), "%s/%s/plan", tn_store_root(store, 0), to) >=
+        (int)sizeof(made.path))
+        return tn_fail(err, TN_E_TOOBIG, "the path of store '%s' is too long",
+                       tn_store_root(store, 0));
+    rc = move_back(&aside, &made.record.digest, err);
+    if (rc < 0)
+        return rc;
+    /* It is there again. What follows can be made again, as in tn_put_commit(). */
+    (void)unlinkat(aside.fd, "reason.json", 0); /* the descriptor went along with the folder */
+    (void)tn_folder_each(&aside, welcome_record, &returning, NULL);
+    if (read_mine(store, &made.record.digest, &made.record.key, ret_entry, NULL) != TN_OK) {
+        *ret_entry = made;
+        made = (struct tn_entry) { 0 };
+    }
     return TN_OK;
 }
 

@@ -34,9 +34,12 @@ int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b);
 
 struct tn_entries {
     struct tn_entry *item;
-    size_t count;
+    size_t count, room; /* room: of the array, for tn_entries_add() */
 };
 void tn_entries_done(struct tn_entries *entries);
+
+/** Appends an engine and leaves `entry_steal` empty. @return 0, TN_E_NOMEM (it is still there) */
+int tn_entries_add(struct tn_entries *entries, struct tn_entry *entry_steal, struct tn_error *err);
 
 /** Why something in a store was passed over. `path` and `why` live for the call. */
 typedef void (*tn_passed_fn)(const char *path, const struct tn_error *why, void *user);
@@ -129,6 +132,17 @@ void tn_put_done(struct tn_put *put);
  */
 int tn_object_set_aside(const struct tn_store *store, const struct tn_entry *entry,
                         const char *reason, struct tn_error *err);
+
+/**
+ * Puts an engine that was set aside back: by one rename, after its bytes were hashed. The index
+ * names it again, and the refusals of its recipes are forgotten.
+ * @param folder its name below aside/
+ * @return 0, TN_E_NOTFOUND, TN_E_INVALID (it never was an engine of a store: there is no record),
+ *         TN_E_CORRUPT, TN_E_UNTRUSTED, TN_E_USAGE (the same engine is in the store), TN_E_ACCESS,
+ *         TN_E_IO: it stays where it is
+ */
+int tn_object_restore(const struct tn_store *store, const char *folder, struct tn_entry *ret_entry,
+                      struct tn_error *err);
 
 /**
  * Removes an engine of the first store for good: by one rename out of objects/, then the index, its

@@ -10,10 +10,11 @@
 
 static const tn_nsec backoff_first = 60 * TN_NSEC_PER_S;
 static const tn_nsec backoff_most = 3600 * TN_NSEC_PER_S;
+static const tn_nsec backoff_memory = 86400 * TN_NSEC_PER_S; /* of how many came in a row */
 
 enum { FAILURES_MAX = 1000, NOTE_NAME_BYTES = TN_DIGEST_HEX + 24 };
 
-static const char *folder_of(enum tn_refusal_kind kind)
+const char *tn_refusal_folder(enum tn_refusal_kind kind)
 {
     return kind == TN_REFUSAL_LASTING ? "refusals" : "backoff";
 }
@@ -24,7 +25,7 @@ static void name_note(enum tn_refusal_kind kind, const struct tn_digest *key,
     char hex[TN_DIGEST_HEX];
 
     tn_digest_hex(key, hex);
-    (void)snprintf(ret_name, NOTE_NAME_BYTES, "%s/%s.json", folder_of(kind), hex);
+    (void)snprintf(ret_name, NOTE_NAME_BYTES, "%s/%s.json", tn_refusal_folder(kind), hex);
 }
 
 /* @return the note of this key, or NULL */
@@ -84,6 +85,15 @@ static tn_nsec time_left(const json_t *note, const struct tn_moment *now)
     tn_nsec elapsed = elapsed_since(note, now);
 
     return elapsed < 0 || elapsed >= length ? 0 : length - elapsed;
+}
+
+bool tn_refusal_over(const json_t *note, enum tn_refusal_kind kind, const struct tn_moment *now)
+{
+    if (!note)
+        return true;
+    if (kind == TN_REFUSAL_LASTING)
+        return tn_json_int(note, "classifier", -1) != TN_LOGCLASS_VERSION;
+    return elapsed_since(note, now) > length_of(tn_json_int(note, "failures", 1)) + backoff_memory;
 }
 
 /* ---- notes ---- */
@@ -179,7 +189,7 @@ static int64_t count_kind(const struct tn_store *store, const struct tn_moment *
                           enum tn_refusal_kind kind)
 {
     tn_auto(tn_str_free) char *path =
-        tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), folder_of(kind));
+        tn_store_path(store, 0, "hosts/%s/%s", tn_store_host(store), tn_refusal_folder(kind));
     tn_auto(tn_dir_done) DIR *dir = path ? opendir(path) : NULL;
     const struct dirent *entry;
     int64_t count = 0;

@@ -44,6 +44,14 @@ int tn_refusal_keep(const struct tn_store *store, const struct tn_digest *key,
                     const struct tn_moment *now, const struct tn_refusal *refusal,
                     struct tn_error *err);
 
+/** "refusals" or "backoff": the folder in hosts/<machine-id>/ of a kind's notes. */
+const char *tn_refusal_folder(enum tn_refusal_kind kind);
+
+/** Whether a note, as it was read (NULL = it could not be), has nothing to say any more: it is of
+ * another version of the classifier, or a back-off that ended a day ago. Until then it makes the
+ * next one longer. */
+bool tn_refusal_over(const json_t *note, enum tn_refusal_kind kind, const struct tn_moment *now);
+
 /** How many recipes are not tried now: for a lasting reason, and in back-off. */
 void tn_refusals_count(const struct tn_store *store, const struct tn_moment *now,
                        int64_t *ret_lasting, int64_t *ret_backoff);

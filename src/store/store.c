@@ -112,8 +112,20 @@ int tn_store_trusts(const struct tn_store *store, size_t at, const struct stat *
     struct stat as_ours = *st;
 
     if (st->st_uid == store->place[at].owner)
-        as_ours.st_uid = geteuid();
+        as_ours.st_uid = 0;
     return tn_file_trusted(&as_ours, path, err);
+}
+
+int tn_store_trusts_step(const struct tn_store *store, size_t at, const struct stat *st, bool file,
+                         const char *path, struct tn_error *err)
+{
+    if (file ? !S_ISREG(st->st_mode) : !S_ISDIR(st->st_mode))
+        return tn_fail(err, TN_E_UNTRUSTED, "'%s' is not a %s", path, file ? "file" : "folder");
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0) /* sticky does not help: names could be added */
+        return tn_fail(err, TN_E_UNTRUSTED,
+                       "'%s' can be written by other users (mode %04o): chmod go-w it", path,
+                       (unsigned)st->st_mode & 07777);
+    return tn_store_trusts(store, at, st, path, err);
 }
 
 /* One step down. Links are not followed: where they lead, others may have a say. */
@@ -124,13 +136,7 @@ static int trusts_step(const struct tn_store *store, size_t at, const char *path
 
     if (lstat(path, &st) < 0)
         return tn_fail_os(err, TN_E_IO, "look at '%s'", path);
-    if (file ? !S_ISREG(st.st_mode) : !S_ISDIR(st.st_mode))
-        return tn_fail(err, TN_E_UNTRUSTED, "'%s' is not a %s", path, file ? "file" : "folder");
-    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) /* sticky does not help: names could be added */
-        return tn_fail(err, TN_E_UNTRUSTED,
-                       "'%s' can be written by other users (mode %04o): chmod go-w it", path,
-                       (unsigned)st.st_mode & 07777);
-    return tn_store_trusts(store, at, &st, path, err);
+    return tn_store_trusts_step(store, at, &st, file, path, err);
 }
 
 int tn_store_trusts_folder(const struct tn_store *store, size_t at, const char *below,
@@ -313,6 +319,11 @@ int tn_store_writable(const struct tn_store *store, struct tn_error *err)
     if (err)
         *err = store->not_writable;
     return store->not_writable.code;
+}
+
+bool tn_store_trouble(int code)
+{
+    return code == TN_E_IO || code == TN_E_NOMEM || code == TN_E_ACCESS || code == TN_E_NOSPACE;
 }
 
 const char *tn_store_host(const struct tn_store *store)

@@ -16,8 +16,8 @@
  * one: an object appears by one rename of its whole folder, the index follows, and what the index
  * misses is found by looking at the objects. A `struct tn_store` belongs to one thread.
  *
- * This module knows places and trust; object.h what lies in objects/, host.h what in hosts/,
- * derived.h what in derived/, lock.h the flock files.
+ * This module knows places and trust; folder.h reads much from one folder; object.h what lies in
+ * objects/, host.h what in hosts/, derived.h what in derived/, lock.h the flock files.
  */
 #ifndef TN_STORE_STORE_H
 #define TN_STORE_STORE_H
@@ -63,6 +63,11 @@ int tn_store_writable(const struct tn_store *store, struct tn_error *err);
 int tn_store_trusts(const struct tn_store *store, size_t at, const struct stat *st,
                     const char *path, struct tn_error *err);
 
+/** The same, and that it is a folder (`file`: a regular file) that nobody else may write, sticky or
+ * not. `st` is of the thing itself, not of where a link leads. @return 0 or TN_E_UNTRUSTED */
+int tn_store_trusts_step(const struct tn_store *store, size_t at, const struct stat *st, bool file,
+                         const char *path, struct tn_error *err);
+
 /**
  * Whether all folders from the root of store `at` down to `below` can be changed by root and this
  * user alone, and are folders, not links: what another user could put there is never used.
@@ -79,6 +84,10 @@ int tn_store_trusts_file(const struct tn_store *store, size_t at, const char *be
  * @return as tn_store_trusts_file(), TN_E_INVALID, TN_E_TOOBIG */
 int tn_store_read_json(const struct tn_store *store, size_t at, const char *below, const char *name,
                        size_t limit, json_t **ret_json, struct tn_error *err);
+
+/** Whether a failure says something of the moment (disk, memory, permission), not of what is there:
+ * then nothing may be concluded from it, and nothing written over. */
+bool tn_store_trouble(int code);
 
 /** "ROOT/…" in new memory (free it), or NULL when memory has run out. */
 char *tn_store_path(const struct tn_store *store, size_t at, const char *format, ...)

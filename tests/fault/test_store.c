@@ -1,14 +1,18 @@
 /* Every operation that changes a store, with each of its system calls failing once: all or nothing
  * is left behind, the next call works, no temporary file stays, and the error has words. */
-#include "tn_test.h"
+#include "store/fixture.h"
 
 #include "base/json.h"
 #include "fault.h"
+#include "store/aside.h"
+#include "store/collect.h"
 #include "store/derived.h"
 #include "store/host.h"
 #include "store/loading.h"
 #include "store/lock.h"
+#include "store/mark.h"
 #include "store/object.h"
+#include "store/refusal.h"
 #include "store/spool.h"
 
 #include <errno.h>
@@ -31,43 +35,10 @@ struct scene {
     struct tn_lock lock;
 };
 
-/* A record whose recipe differs by `model` alone. */
-static struct tn_record record_of(const char *model)
+static int put_model(struct scene *scene, const char *model, const char *bytes,
+                     struct tn_entry *ret_entry, struct tn_error *err)
 {
-    struct tn_record record = { .model_name = "m" };
-
-    for (int i = 0; i < TN_RECIPE_FIELD_COUNT; i++)
-        record.recipe.value[i] = strdup(i == TN_RECIPE_MODEL_DIGEST ? model : "-");
-    assert_int_equal(tn_recipe_key(&record.recipe, &record.key, NULL), TN_OK);
-    (void)snprintf(record.name, sizeof(record.name), "m_1x3_rtx1.7.1.116_sm89_fp16.engine");
-    record.facts = json_object();
-    record.built = json_object();
-    return record;
-}
-
-static void write_file(const char *path, const char *bytes)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(bytes, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static int put(struct tn_store *store, const char *model, const char *bytes,
-               struct tn_entry *ret_entry, struct tn_error *err)
-{
-    struct tn_record record = record_of(model);
-    struct tn_put one = { .lock_fd = -1 };
-    int rc = tn_put_begin(store, &one, err);
-
-    if (rc == TN_OK) {
-        write_file(one.plan_path, bytes);
-        rc = tn_put_commit(&one, &record, ret_entry, err);
-    }
-    tn_put_done(&one);
-    tn_record_done(&record);
-    return rc;
+    return put_into(scene->store, model, bytes, ret_entry, err);
 }
 
 static struct tn_entry put_well(struct scene *scene, const char *model, const char *bytes)
@@ -75,7 +46,7 @@ static struct tn_entry put_well(struct scene *scene, const char *model, const ch
     struct tn_entry entry = { 0 };
     struct tn_error err = { 0 };
 
-    if (put(scene->store, model, bytes, &entry, &err) != TN_OK)
+    if (put_model(scene, model, bytes, &entry, &err) != TN_OK)
         fail_msg("put: %s", err.text);
     return entry;
 }
@@ -206,7 +177,7 @@ struct operation {
 static int put_a(struct scene *scene, struct tn_error *err)
 {
     struct tn_entry entry = { 0 };
-    int rc = put(scene->store, "a", "plan of a", &entry, err);
+    int rc = put_model(scene, "a", "plan of a", &entry, err);
 
     tn_entry_done(&entry);
     return rc;
@@ -345,7 +316,7 @@ static int take_derived(struct scene *scene, struct tn_error *err)
     (void)mkdir(scene->other, 0700);
     (void)snprintf(file, sizeof(file), "%s/new.onnx", scene->other);
     (void)unlink(file);
-    write_file(file, "onnx");
+    write_bytes(file, "onnx");
     assert_int_equal(tn_digest_of("m", 1, &source, NULL), TN_OK);
     rc = tn_derived_take(scene->store, &source, "c 1.0", file, &kept, err);
     assert_true((rc == TN_OK) == (kept != NULL));
@@ -446,6 +417,244 @@ static bool other_is_there(struct scene *scene)
     return access(scene->other, F_OK) == 0;
 }
 
+/* ---- an operator's will ---- */
+
+static int pin_first(struct scene *scene, struct tn_error *err)
+{
+    return tn_mark_pin(scene->store, &scene->first, true, err);
+}
+
+static int unpin_first(struct scene *scene, struct tn_error *err)
+{
+    return tn_mark_pin(scene->store, &scene->first, false, err);
+}
+
+static bool first_is_pinned(struct scene *scene)
+{
+    return tn_mark_read(scene->store, 0, &scene->first.record.digest).pinned;
+}
+
+static bool first_is_unmarked(struct scene *scene)
+{
+    return count_of(scene, "ls marks 2>/dev/null | wc -l") == 0;
+}
+
+static void prepare_pinned(struct scene *scene)
+{
+    prepare_good(scene);
+    assert_int_equal(pin_first(scene, NULL), TN_OK);
+}
+
+/* Of two engines of a recipe the other one is blessed. */
+static void prepare_blessed(struct scene *scene)
+{
+    scene->first = put_well(scene, "a", "plan of a");
+    scene->second = put_well(scene, "a", "another plan of a");
+    assert_int_equal(tn_mark_bless(scene->store, &scene->second, NULL), TN_OK);
+    assert_int_equal(tn_mark_pin(scene->store, &scene->first, true, NULL), TN_OK);
+}
+
+static int bless_first(struct scene *scene, struct tn_error *err)
+{
+    return tn_mark_bless(scene->store, &scene->first, err);
+}
+
+/* The digest of the one that is handed out. */
+static struct tn_digest chosen(struct scene *scene)
+{
+    struct tn_entries found = { 0 };
+    struct tn_digest digest;
+
+    assert_int_equal(
+        tn_objects_find(scene->store, &scene->first.record.key, NULL, NULL, &found, NULL), TN_OK);
+    assert_true(found.count > 0 && found.item[0].blessed);
+    digest = found.item[0].record.digest;
+    tn_entries_done(&found);
+    return digest;
+}
+
+static bool first_is_chosen(struct scene *scene)
+{
+    struct tn_digest digest = chosen(scene);
+
+    return tn_digest_equal(&digest, &scene->first.record.digest);
+}
+
+static bool one_is_chosen(struct scene *scene)
+{
+    (void)chosen(scene); /* asserts that a blessed one comes first */
+    return a_is_indexed(scene) && first_is_pinned(scene);
+}
+
+/* ---- aside and back ---- */
+
+static int put_aside(struct scene *scene, struct tn_error *err)
+{
+    struct tn_put one = { .lock_fd = -1 };
+    struct tn_digest key = { { 7 } };
+    int rc = tn_put_begin(scene->store, &one, err);
+
+    if (rc == TN_OK) {
+        write_plan(&one, "odd plan");
+        rc = tn_put_set_aside(&one, &key, "because", err);
+    }
+    tn_put_done(&one);
+    return rc;
+}
+
+static bool odd_plan_is_aside(struct scene *scene)
+{
+    return count_of(scene, "cat aside/*/plan 2>/dev/null | grep -c 'odd plan' || true") > 0;
+}
+
+static bool each_aside_has_its_reason(struct scene *scene)
+{
+    return nothing_broken(scene) &&
+           count_of(scene, "ls aside/*/plan 2>/dev/null | wc -l") ==
+               count_of(scene, "ls aside/*/reason.json 2>/dev/null | wc -l");
+}
+
+static void prepare_aside(struct scene *scene)
+{
+    prepare_good(scene);
+    assert_int_equal(tn_object_set_aside(scene->store, &scene->first, "because", NULL), TN_OK);
+}
+
+static int restore(struct scene *scene, struct tn_error *err)
+{
+    tn_auto(tn_asides_done) struct tn_asides all = { 0 };
+    tn_auto(tn_entry_done) struct tn_entry back = { 0 };
+    int rc = tn_aside_list(scene->store, &all, err);
+
+    if (rc < 0 || all.count == 0)
+        return rc; /* it is back already */
+    return tn_object_restore(scene->store, all.item[0].folder, &back, err);
+}
+
+static bool is_here_or_aside(struct scene *scene)
+{
+    long aside = count_of(scene, "ls aside/*/plan 2>/dev/null | wc -l");
+
+    return nothing_broken(scene) && aside == (has(scene, "a", NULL) ? 0 : 1);
+}
+
+/* ---- what leaves ---- */
+
+static void used_at(struct scene *scene, const struct tn_entry *entry, tn_nsec when)
+{
+    tn_auto(tn_json_done) json_t *note = json_pack("{sI}", "last_used", (json_int_t)when);
+    char hex[TN_DIGEST_HEX], name[96];
+
+    tn_digest_hex(&entry->record.digest, hex);
+    (void)snprintf(name, sizeof(name), "plans/%s.json", hex);
+    assert_int_equal(tn_host_write(scene->store, name, note, NULL), TN_OK);
+}
+
+/* b was used long before a, which was built last. */
+static void prepare_old(struct scene *scene)
+{
+    const tn_nsec day = 86400 * TN_NSEC_PER_S;
+
+    scene->second = put_well(scene, "b", "plan of b");
+    scene->first = put_well(scene, "a", "plan of a");
+    used_at(scene, &scene->second, 100 * day);
+    used_at(scene, &scene->first, 900 * day);
+}
+
+static int collect_all(struct scene *scene, struct tn_error *err)
+{
+    static const struct tn_collect_options nothing = { .has_max_bytes = true };
+    tn_auto(tn_collection_done) struct tn_collection all = { 0 };
+    int rc = tn_collect_plan(scene->store, &nothing, &all, err);
+
+    return rc < 0 ? rc : tn_collect_run(scene->store, &all, err);
+}
+
+static bool b_is_gone(struct scene *scene)
+{
+    return !has(scene, "b", NULL) && !indexed(scene, "b");
+}
+
+static void prepare_old_pinned(struct scene *scene)
+{
+    prepare_old(scene);
+    assert_int_equal(tn_mark_pin(scene->store, &scene->second, true, NULL), TN_OK);
+}
+
+static bool b_is_kept(struct scene *scene)
+{
+    return has(scene, "b", NULL) && indexed(scene, "b") && a_is_indexed(scene);
+}
+
+static int remove_first(struct scene *scene, struct tn_error *err)
+{
+    return tn_object_remove(scene->store, &scene->first.record.digest, err);
+}
+
+static bool a_is_gone(struct scene *scene)
+{
+    return !has(scene, "a", NULL) && !indexed(scene, "a");
+}
+
+/* ---- what is remembered of failures ---- */
+
+static int refuse(struct scene *scene, struct tn_error *err)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_LASTING, .name = "refused", .stage = "build" };
+    struct tn_moment now;
+
+    tn_clock_moment(&now);
+    return tn_refusal_keep(scene->store, &scene->first.record.key, &now, &why, err);
+}
+
+static enum tn_refusal_kind remembered(struct scene *scene)
+{
+    struct tn_refusal why;
+    struct tn_moment now;
+
+    tn_clock_moment(&now);
+    return tn_refusal_find(scene->store, &scene->first.record.key, &now, &why);
+}
+
+static bool is_refused(struct scene *scene)
+{
+    return remembered(scene) == TN_REFUSAL_LASTING;
+}
+
+static void prepare_backoff(struct scene *scene)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_BACKOFF, .name = "timeout", .stage = "build" };
+    struct tn_moment now;
+
+    prepare_good(scene);
+    tn_clock_moment(&now);
+    assert_int_equal(tn_refusal_keep(scene->store, &scene->first.record.key, &now, &why, NULL),
+                     TN_OK);
+}
+
+static bool something_is_remembered(struct scene *scene)
+{
+    return remembered(scene) != TN_REFUSAL_NONE;
+}
+
+static void prepare_refused(struct scene *scene)
+{
+    prepare_good(scene);
+    assert_int_equal(refuse(scene, NULL), TN_OK);
+}
+
+static int forget(struct scene *scene, struct tn_error *err)
+{
+    (void)err;
+    tn_refusal_forget(scene->store, &scene->first.record.key);
+    return TN_OK;
+}
+
+static bool nothing_is_remembered(struct scene *scene)
+{
+    return remembered(scene) == TN_REFUSAL_NONE;
+}
+
 static int add_outcome(struct scene *scene, struct tn_error *err)
 {
     static const struct tn_outcome outcome = { .model = "new", .seconds = 1 };
@@ -538,6 +747,19 @@ static const struct operation operations[] = {
     { "file", prepare_file, replace_file, file_is_new, file_is_old_or_new, false, true },
     { "folder", NULL, make_folder, folder_is_made, NULL, false, false },
     { "store", NULL, open_store, other_is_there, NULL, false, false },
+    { "pin", prepare_good, pin_first, first_is_pinned, a_is_indexed, false, true },
+    { "unpin", prepare_pinned, unpin_first, first_is_unmarked, a_is_indexed, false, true },
+    { "bless", prepare_blessed, bless_first, first_is_chosen, one_is_chosen, false, true },
+    { "put aside", NULL, put_aside, odd_plan_is_aside, each_aside_has_its_reason, false, false },
+    { "restore", prepare_aside, restore, a_is_there, is_here_or_aside, false, false },
+    { "collect", prepare_old, collect_all, b_is_gone, a_is_indexed, true, true },
+    { "collect but the pinned", prepare_old_pinned, collect_all, b_is_kept, b_is_kept, false,
+      true },
+    { "remove", prepare_good, remove_first, a_is_gone, nothing_broken, false, true },
+    { "refusal", prepare_backoff, refuse, is_refused, something_is_remembered, false, true },
+    { "refusal forgotten", prepare_refused, forget, nothing_is_remembered, a_is_indexed, true,
+      false },
+
     { "outcome", NULL, add_outcome, outcome_is_there, NULL, false, true },
     { "outcome into a full file", prepare_spool, add_outcome, outcome_is_there,
       older_outcome_is_there, false, true },

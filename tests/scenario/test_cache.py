@@ -76,6 +76,20 @@ def test_aside__tells_what_why_and_when_newest_first(three, store):
     assert answer("cache", "ls") and row(three[1])
 
 
+def test_aside__restore_puts_back_what_is_whole(three, store):
+    plan, = store.glob(f"objects/sha256/*/{three[1][2:]}/plan")
+    (store / "aside").mkdir(exist_ok=True)
+    folder = store / "aside" / f"{three[1]}-17f"
+    plan.parent.rename(folder)
+    assert len(answer("cache", "ls")) == 2
+    assert run("cache", "ls", "--restore", three[1]).returncode == 2, "only aside takes it"
+    assert run("cache", "aside", "--restore", "no-such-engine").returncode == 66
+    back, = answer("cache", "aside", "--restore", three[1][:8])
+    assert back["digest"] == three[1] and back["path"] == str(plan) and plan.is_file()
+    assert len(answer("cache", "ls")) == 3 and answer("cache", "aside") == []
+    assert run("cache", "verify").returncode == 0
+
+
 def test_aside__of_which_nothing_is_known_is_listed_too(three, store):
     folder = store / "aside" / (three[0][2:] + "-17f")
     folder.mkdir(parents=True)

@@ -58,6 +58,16 @@ def test_get__builds_then_hits_and_prints_the_path_alone(store, tmp_path):
     assert len(engines(store)) == 1
 
 
+def test_get__whose_store_cannot_be_collected_says_so_and_has_its_engine(store, tmp_path):
+    net = squeezenet(tmp_path)
+    store.mkdir(mode=0o700)
+    (store / "aside").write_text("")  # a file where collection looks for a folder
+    got = get(net)
+    assert got["source"] == "built" and "not collected" in got["note"] and got["warnings"] == []
+    (store / "aside").unlink()
+    assert get(net)["note"] is None
+
+
 def test_get__fp16_of_a_real_detector_with_dynamic_shapes(store):
     found = get(model("ocr_det"), "--precision", "fp16,fp32", "--shapes", OCR_SHAPES)
     assert found["source"] == "built" and found["precision"] == "fp16" and found["level"] == "header"

@@ -45,28 +45,44 @@ static inline struct tn_record record_of(const char *model)
     return record;
 }
 
-static inline void write_plan(const struct tn_put *put, const char *bytes)
+static inline void write_bytes(const char *path, const char *bytes)
 {
-    FILE *file = fopen(put->plan_path, "w");
+    FILE *file = fopen(path, "w");
 
     assert_non_null(file);
     assert_true(fputs(bytes, file) >= 0);
     assert_int_equal(fclose(file), 0);
 }
 
-static inline struct tn_entry put(struct place *place, const char *model, const char *bytes)
+static inline void write_plan(const struct tn_put *put, const char *bytes)
+{
+    write_bytes(put->plan_path, bytes);
+}
+
+/* @return as tn_put_begin() and tn_put_commit() */
+static inline int put_into(struct tn_store *store, const char *model, const char *bytes,
+                           struct tn_entry *ret_entry, struct tn_error *err)
 {
     struct tn_record record = record_of(model);
     struct tn_put one = { .lock_fd = -1 };
+    int rc = tn_put_begin(store, &one, err);
+
+    if (rc == TN_OK) {
+        write_plan(&one, bytes);
+        rc = tn_put_commit(&one, &record, ret_entry, err);
+    }
+    tn_put_done(&one);
+    tn_record_done(&record);
+    return rc;
+}
+
+static inline struct tn_entry put(struct place *place, const char *model, const char *bytes)
+{
     struct tn_entry entry = { 0 };
     struct tn_error err = { 0 };
 
-    assert_int_equal(tn_put_begin(place->store, &one, &err), TN_OK);
-    write_plan(&one, bytes);
-    if (tn_put_commit(&one, &record, &entry, &err) != TN_OK)
-        fail_msg("commit: %s", err.text);
-    tn_put_done(&one);
-    tn_record_done(&record);
+    if (put_into(place->store, model, bytes, &entry, &err) != TN_OK)
+        fail_msg("put: %s", err.text);
     return entry;
 }
 

@@ -3,6 +3,7 @@
 #include "store/collect.h"
 #include "store/lock.h"
 #include "store/mark.h"
+#include "store/refusal.h"
 
 #include <unistd.h>
 
@@ -129,6 +130,23 @@ TEST(decide__further_record_shares_the_fate_of_its_engine)
     tn_collect_decide(items, 0, &bounds);
 }
 
+TEST(decide__note_goes_when_it_says_nothing_or_after_90_days_of_use)
+{
+    struct tn_collect_item items[] = { engine(40, 0, 1),
+                                       { .kind = TN_COLLECT_NOTE, .used = NOW * DAY },
+                                       { .kind = TN_COLLECT_NOTE, .used = NOW * DAY, .over = true },
+                                       { .kind = TN_COLLECT_NOTE, .used = (NOW - 90) * DAY },
+                                       { .kind = TN_COLLECT_NOTE, .used = (NOW - 91) * DAY } };
+    struct tn_collect_bounds bounds = room(80);
+
+    tn_collect_decide(items, 5, &bounds);
+    assert_true(!items[1].goes && items[2].goes && !items[3].goes && items[4].goes);
+    assert_string_equal(items[2].why, "it has nothing to say any more");
+    items[0].used = 0; /* no engine was used for as long: nothing is old */
+    tn_collect_decide(items, 5, &bounds);
+    assert_false(items[4].goes);
+}
+
 static void used_at(const struct place *place, const struct tn_entry *entry, tn_nsec when)
 {
     char hex[TN_DIGEST_HEX], name[512];
@@ -197,6 +215,49 @@ TEST(collect__removes_object_index_link_and_note_and_looks_again_before)
     place_done(&place);
 }
 
+/* Plans a collection and counts what would go of notes. */
+static size_t notes_that_go(const struct place *place, struct tn_collection *ret_all)
+{
+    static const struct tn_collect_options usual;
+    size_t count = 0;
+
+    assert_int_equal(tn_collect_plan(place->store, &usual, ret_all, NULL), TN_OK);
+    for (size_t i = 0; i < ret_all->count; i++)
+        count += ret_all->item[i].kind == TN_COLLECT_NOTE && ret_all->item[i].goes;
+    return count;
+}
+
+TEST(collect__removes_a_backoff_that_ended_a_day_ago_unless_it_came_again)
+{
+    struct place place = place_new();
+    struct tn_entry a = put(&place, "a", "one");
+    struct tn_refusal why = { .kind = TN_REFUSAL_BACKOFF, .name = "timeout", .stage = "build" };
+    struct tn_collection all = { 0 };
+    struct tn_moment now, past;
+
+    tn_clock_moment(&now);
+    past = now;
+    (void)snprintf(past.boot, sizeof(past.boot), "of another boot"); /* the wall clock counts */
+    past.wall -= DAY;
+    assert_int_equal(tn_refusal_keep(place.store, &a.record.key, &past, &why, NULL), TN_OK);
+    assert_int_equal(notes_that_go(&place, &all), 0); /* it still makes the next one longer */
+    tn_collection_done(&all);
+    past.wall -= 3600 * TN_NSEC_PER_S;
+    assert_int_equal(tn_refusal_keep(place.store, &a.record.key, &past, &why, NULL), TN_OK);
+    assert_int_equal(notes_that_go(&place, &all), 1);
+    for (size_t i = 0; i < all.count; i++)
+        all.item[i].used -= all.item[i].kind == TN_COLLECT_NOTE; /* as if it was older then */
+    assert_int_equal(tn_collect_run(place.store, &all, NULL), TN_OK);
+    tn_collection_done(&all);
+    assert_int_equal(notes_that_go(&place, &all), 1);
+    assert_int_equal(tn_collect_run(place.store, &all, NULL), TN_OK);
+    tn_collection_done(&all);
+    assert_int_equal(notes_that_go(&place, &all), 0);
+    tn_collection_done(&all);
+    tn_entry_done(&a);
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +268,8 @@ int main(void)
         cmocka_unit_test(decide__aside_and_logs_keep_to_their_own_bounds),
         cmocka_unit_test(decide__derived_model_goes_with_the_last_engine_made_from_it),
         cmocka_unit_test(decide__further_record_shares_the_fate_of_its_engine),
+        cmocka_unit_test(decide__note_goes_when_it_says_nothing_or_after_90_days_of_use),
+        cmocka_unit_test(collect__removes_a_backoff_that_ended_a_day_ago_unless_it_came_again),
         cmocka_unit_test(collect__removes_object_index_link_and_note_and_looks_again_before),
     };
 

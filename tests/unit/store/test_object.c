@@ -4,6 +4,7 @@
 #include "store/derived.h"
 #include "store/host.h"
 #include "store/lock.h"
+#include "store/mark.h"
 #include "store/object.h"
 
 #include <dirent.h>
@@ -239,16 +240,35 @@ static void note_code(const char *path, const struct tn_error *why, void *user)
     *(int *)user = why->code;
 }
 
-/* The code with which the engine of `key` is passed over; 0 = it is found. */
+static bool ignore_one(struct tn_entry *entry, void *user)
+{
+    (void)entry;
+    (void)user;
+    return true;
+}
+
+static bool count_one(struct tn_entry *entry, void *user)
+{
+    (void)entry;
+    (*(int *)user)++;
+    return true;
+}
+
+/* The code with which the one engine, of `key`, is passed over; 0 = it is found. A walk of the
+ * whole store, which proves each folder once, must say the same. */
 static int passed_over(struct place *place, const struct tn_digest *key)
 {
     struct tn_entries found = { 0 };
-    int code = TN_E_NOTFOUND;
+    int code = TN_E_NOTFOUND, walked = 0, walked_code = TN_E_NOTFOUND;
 
     assert_int_equal(tn_objects_find(place->store, key, note_code, &code, &found, NULL), TN_OK);
     if (found.count > 0)
         code = TN_OK;
     tn_entries_done(&found);
+    assert_int_equal(tn_objects_each(place->store, count_one, NULL, &walked, NULL), TN_OK);
+    assert_int_equal(tn_objects_each(place->store, ignore_one, note_code, &walked_code, NULL),
+                     TN_OK);
+    assert_int_equal(walked > 0 ? TN_OK : walked_code, code);
     return code;
 }
 
@@ -375,6 +395,56 @@ TEST(host_note__of_another_user_or_behind_a_link_is_not_read)
     }
     assert_int_equal(tn_host_read(place.store, "kind/n.json", &again, NULL), TN_OK);
     json_decref(again);
+    place_done(&place);
+}
+
+static bool take_one(struct tn_entry *entry, void *user)
+{
+    struct tn_entry *taken = user;
+
+    *taken = *entry;
+    *entry = (struct tn_entry) { 0 };
+    return true;
+}
+
+/* Whether a walk of the store says that its one engine is pinned and was used. */
+static bool walk_believes(const struct place *place)
+{
+    tn_auto(tn_entry_done) struct tn_entry seen = { 0 };
+
+    assert_int_equal(tn_objects_each(place->store, take_one, NULL, &seen, NULL), TN_OK);
+    assert_non_null(seen.record.facts); /* the engine itself is there either way */
+    assert_true(seen.pinned == (seen.last_used > 0));
+    return seen.pinned;
+}
+
+TEST(each__believes_no_mark_and_no_note_that_others_may_change)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan");
+    char marks[256], notes[256];
+
+    assert_int_equal(tn_mark_pin(place.store, &entry, true, NULL), TN_OK);
+    tn_object_used(place.store, &entry);
+    assert_true(walk_believes(&place));
+    (void)snprintf(marks, sizeof(marks), "%s/marks", place.root);
+    (void)snprintf(notes, sizeof(notes), "%s/hosts/%s/plans", place.root,
+                   tn_store_host(place.store));
+    for (mode_t mode = 02; mode <= 020; mode *= 8) {
+        assert_int_equal(chmod(marks, 0755 | mode), 0);
+        assert_int_equal(chmod(notes, 01755 | mode), 0);
+        assert_false(walk_believes(&place));
+        assert_int_equal(chmod(marks, 0755), 0);
+        assert_int_equal(chmod(notes, 0755), 0);
+        assert_true(walk_believes(&place));
+    }
+    make_link_of(marks);
+    make_link_of(notes);
+    assert_false(walk_believes(&place));
+    unmake_link_of(marks);
+    unmake_link_of(notes);
+    assert_true(walk_believes(&place));
+    tn_entry_done(&entry);
     place_done(&place);
 }
 
@@ -690,6 +760,7 @@ int main(void)
         cmocka_unit_test(put__goes_through_no_foreign_folder),
         cmocka_unit_test(verify__notices_a_hard_link_to_another_plan),
         cmocka_unit_test(host_note__of_another_user_or_behind_a_link_is_not_read),
+        cmocka_unit_test(each__believes_no_mark_and_no_note_that_others_may_change),
         cmocka_unit_test(find__of_an_object_that_is_not_visible_yet_finds_it_once_it_is),
         cmocka_unit_test(put_begin__sweeps_old_temporary_files_and_leaves_fresh_ones),
         cmocka_unit_test(put__by_six_processes_at_once_never_sweeps_what_is_in_use),
