@@ -6,43 +6,7 @@ shift 4
 work=$(mktemp -d "${TMPDIR:-/tmp}/tenon-gpu-XXXXXX")
 export TENON_STORE=$work/store TENON_TOOLCHAINS=$work/toolchains.yaml LD_LIBRARY_PATH=$folder/lib:$libraries
 printf 'toolchains:\n  - { kind: python, python: %s, library: %s }\n' "$python" "$libraries" > "$TENON_TOOLCHAINS"
-passed=0 failed=0
-
-# expect STATUS WORD WHAT COMMAND…: the exit status, and a word in what it prints
-expect() {
-    local status=$1 word=$2 what=$3
-    shift 3
-    local output rc
-    output=$("$@" 2>&1); rc=$?
-    if [ "$rc" -eq "$status" ] && grep -q -e "$word" <<<"$output"; then
-        passed=$((passed + 1)); echo "ok      $what"
-    else
-        failed=$((failed + 1)); echo "FAILED  $what: exit $rc (wanted $status), no '$word' in:"; sed 's/^/    /' <<<"$output"
-    fi
-}
-# A plan that no runtime loads, under its right digest: a service would find out in production.
-spoil() {
-python3 - "$1" <<'PY'
-import glob, hashlib, json, os, sys
-plan = sys.argv[1]
-folder = os.path.dirname(plan)
-data = bytearray(open(plan, "rb").read())
-data[len(data) // 4:len(data) // 4 + 4096] = b"\xff" * 4096
-digest = hashlib.sha256(data).hexdigest()
-record = json.load(open(folder + "/record.json"))
-old = record["digest"]
-record["digest"] = digest
-root = folder.split("/objects/")[0]
-new = "%s/objects/sha256/%s/%s" % (root, digest[:2], digest[2:])
-os.makedirs(os.path.dirname(new), 0o755, exist_ok=True)
-os.chmod(plan, 0o644); open(plan, "wb").write(data); os.chmod(plan, 0o444)
-os.chmod(folder + "/record.json", 0o644); json.dump(record, open(folder + "/record.json", "w")); os.chmod(folder + "/record.json", 0o444)
-os.rename(folder, new)
-for index in glob.glob(root + "/records/*.json"):
-    text = open(index).read()
-    open(index, "w").write(text.replace(old, digest))
-PY
-}
+. "$(dirname "$0")/expect.sh"
 tenon=$folder/bin/tenon
 
 expect 0 "compute capability" "device: a GPU answers" "$tenon" device
@@ -69,32 +33,9 @@ expect 1 "changed" "one flipped byte is caught by the digest" \
 # A plan that does not load, though its record and digest are right: a service would find out in production.
 expect 0 "built" "get for the broken one" "$tenon" get --level header --retry "$work/model.yaml"
 plan=$("$tenon" get -q --level header "$work/model.yaml" 2>/dev/null)
-spoil "$plan"
+damage_engine "$plan"
 expect 0 "set aside" "an engine that does not load is set aside; the next rung is got" "$tenon" get "$work/model.yaml"
 expect 0 "fp32" "the fallen rung is remembered" "$tenon" get "$work/model.yaml"
-# A service, in C: examples/load_engine beside the command, or nothing of it.
-service=$folder/bin/load_engine library=$(ls "$libraries"/libnvinfer.so.* 2>/dev/null | head -1)
-if [ -x "$service" ]; then
-    export TENON_STORE=$work/service
-    spec=$work/model.yaml
-    expect 0 '"level":"loaded".*"source":"built"' "service: first start builds and loads" "$service" "$spec" "$library"
-    expect 0 '"level":"loaded".*"source":"store"' "service: next start finds it" "$service" "$spec" "$library"
-    expect 0 '"by":"application".*"result":"ok"' "service: its loads are told" "$tenon" cache stats --json
-    plan=$("$tenon" get -q "$spec" 2>/dev/null)
-    spoil "$plan"
-    expect 0 '"rung":"fp16"},.*"source":"built"' "service: an engine that does not load is set aside, the next rung loads" \
-        "$service" "$spec" "$library"
-    expect 0 '"result":"refused".*"source":"store"' "service: and is not tried again" "$service" "$spec" "$library"
-    expect 75 "kept: '/" "service: without a GPU it says so and keeps the engine" \
-        env CUDA_VISIBLE_DEVICES= "$service" "$spec" "$library"
-    expect 0 '"source":"store"' "service: and starts when the GPU is back" "$service" "$spec" "$library"
-    export TENON_STORE=$work/store
-fi
-# The Python package of the source tree, with the library of the installation.
-here=$(cd "$(dirname "$0")/../.." && pwd)
-expect 0 "level loaded.*ready" "Python: three lines load it" \
-    env "PYTHONPATH=$here/bindings/python${PYTHONPATH:+:$PYTHONPATH}" "TENON_LIBRARY=$(find "$folder" -name libtenon.so.0 | head -n 1)" \
-    "$python" "$here/examples/load_engine.py" "$work/model.yaml"
 for other in "$@"; do
     expect 1 "wont-load" "refused: $(basename "$other")" "$tenon" check --trial "$other"
 done
