@@ -43,7 +43,7 @@ export TENON_STORE=$work/blind
 engine=$("$tenon" get -q --level header --precision fp32 "$work/model.yaml")
 cp "$engine" "$work/whole.engine"
 tries=0 hung=
-while [ "$tries" -lt 70 ] && [ -z "$hung" ]; do
+while [ -f "$work/whole.engine" ] && [ "$tries" -lt 70 ] && [ -z "$hung" ]; do
     tries=$((tries + 1))
     python3 - "$work/whole.engine" "$work/flip.engine" "$tries" <<'PY'
 import random, sys
@@ -56,9 +56,9 @@ PY
     "$tenon" check --trial --time-limit 6s "$work/flip.engine" > "$work/flip.log" 2>&1
     rc=$?
     echo "$rc" >> "$work/flip.rc"
-    grep -q 'timeout\|time limit\|6.0 s' "$work/flip.log" && hung=$tries
+    grep -q 'no end after' "$work/flip.log" && hung=$tries
 done
-echo "        single flipped bits in the head of the engine, by exit status: $(sort "$work/flip.rc" | uniq -c | tr '\n' ';')"
+echo "        single flipped bits in the head of the engine, by exit status: $(sort "$work/flip.rc" 2> /dev/null | uniq -c | tr '\n' ';')"
 if [ -n "$hung" ]; then
     chmod u+w "$engine" && cat "$work/flip.engine" > "$engine"
     start=$(date +%s)
@@ -71,11 +71,17 @@ print(engine.report["source"], engine.report["level"], engine.report["warnings"]
 else
     echo "        none of $tries flipped bits hung the GPU; the deadline itself:"
 fi
-expect 75 'ended\|limit\|timeout' "a trial that outlasts its deadline is the device's trouble" \
+expect 75 'no end after' "a trial that outlasts its deadline is the device's trouble" \
     "$tenon" check --trial --time-limit 100ms "$work/whole.engine"
 
+# In process, warm: only what has been at rest for two seconds is remembered.
 if [ -x "$folder/bin/bench_get" ]; then
-    "$folder/bin/bench_get" "$work/store" "$work/model.yaml" "$("$tenon" get --json -q "$work/model.yaml" --store "$work/store" | sed -n 's/.*"runtime":"\([^"]*\)".*/\1/p')"
+    runtime=$("$tenon" get --json -q "$work/model.yaml" --store "$work/store" | sed -n 's/.*"runtime":"\([^"]*\)".*/\1/p')
+    sleep 3
+    for store in store blind; do
+        set -- $("$folder/bin/bench_get" "$work/$store" "$work/model.yaml" "$runtime")
+        echo "        warm tn_engine_get() in $store: $1 ns; open, map and close of the plan: $2 ns"
+    done
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
