@@ -357,9 +357,10 @@ TEST(proc__limits_memory_files_and_core)
     struct heard heard = new_heard();
     struct tn_proc_result result = python(
         "import resource as r, time\n"
-        "for i in range(100):\n"
-        "    if r.getrlimit(r.RLIMIT_FSIZE)[0] > 0: time.sleep(0.01)\n"
-        "    if r.getrlimit(r.RLIMIT_CORE)[0] == 0: break\n"
+        "for i in range(3000):\n" /* they are set after the start, the last one RLIMIT_CORE */
+        "    if r.getrlimit(r.RLIMIT_FSIZE)[0] == 4096 and r.getrlimit(r.RLIMIT_CORE)[0] == 0: "
+        "break\n"
+        "    time.sleep(0.01)\n"
         "print(r.getrlimit(r.RLIMIT_AS)[1], r.getrlimit(r.RLIMIT_FSIZE)[1],\n"
         "      r.getrlimit(r.RLIMIT_CORE)[1])\n"
         "try:\n    bytearray(1 << 30)\nexcept MemoryError:\n    print('no memory')\n",
@@ -375,7 +376,7 @@ TEST(proc__puts_a_background_child_last_in_line)
     struct heard heard = new_heard();
 
     (void)python("import os, time\n"
-                 "for i in range(100):\n"
+                 "for i in range(3000):\n"
                  "    if os.nice(0) >= 10: break\n"
                  "    time.sleep(0.01)\n"
                  "print(os.nice(0) >= 10, open('/proc/self/oom_score_adj').read().strip())\n",
