@@ -484,12 +484,14 @@ static void watch_all(struct keeping *keeping, const struct tn_get_options *opti
 
 /* ---- keeping ---- */
 
-/* A hit of exactly the wanted recipe, at whose rung nothing was passed over. */
+/* A hit of exactly the wanted recipe, at whose rung nothing was passed over, and proved as far as
+ * was wanted: what had trouble is tried again by the next call. */
 static bool is_plain_hit(const struct tn_get_result *result)
 {
     const struct tn_rung_report *last;
 
-    if (result->rung_count == 0 || !result->source || !same_text(result->source, "store"))
+    if (result->rung_count == 0 || result->level < result->wanted_level || !result->source ||
+        !same_text(result->source, "store"))
         return false;
     last = &result->rung[result->rung_count - 1];
     return same_text(last->result, "hit") && !last->reason[0] &&

@@ -11,10 +11,10 @@
  * at most once a second, the driver's at each call: what a package manager installs comes over
  * seconds anyway. Trust and stores are never older than the call.
  *
- * Only hits of exactly the wanted recipe at a rung where nothing was passed over are remembered; no
- * answer with a back-off in it; nothing whose files are younger than two seconds, since a change
- * within a file system's step would not show; and nothing for longer than an hour, so that the
- * daily last use goes on. May be shared by any number of threads.
+ * Only hits of exactly the wanted recipe, proved to the wanted level, at a rung where nothing was
+ * passed over are remembered; no answer with a back-off in it; nothing whose files are younger than
+ * two seconds, since a change within a file system's step would not show; and nothing for longer
+ * than an hour, so that the daily last use goes on. May be shared by any number of threads.
  */
 #ifndef TN_LOADER_MEMO_H
 #define TN_LOADER_MEMO_H

@@ -421,6 +421,21 @@ TEST(memo__compares_the_machine_once_a_second_and_no_more)
     scene_done(&scene);
 }
 
+static void write_text(const char *root, const char *below, const char *text)
+{
+    tn_auto(tn_str_free) char *path = tn_path_join(root, below);
+    tn_auto(tn_str_free) char *folder = strndup(path, (size_t)(tn_path_base(path) - path));
+    FILE *file;
+
+    assert_int_equal(tn_dir_make(folder, 0755, NULL), TN_OK);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    age(path);
+}
+
 /* ---- what is not remembered ---- */
 
 TEST(memo__believes_no_file_that_is_younger_than_two_seconds)
@@ -451,6 +466,28 @@ TEST(memo__remembers_no_failure)
     scene_done(&scene);
 }
 
+/* Without a GPU nothing can be proved: what a spec wants beyond is asked for again each time. */
+TEST(memo__remembers_no_engine_that_is_proved_less_than_was_wanted)
+{
+    struct scene scene;
+    char yaml[256];
+
+    scene_new(&scene);
+    (void)snprintf(yaml, sizeof(yaml),
+                   "name: m\nvariants: { fp32: %s }\npolicy: { level: loaded }\n", scene.model);
+    write_text(scene.place.root, "model.yaml", yaml);
+    (void)snprintf(scene.spec, sizeof(scene.spec), "%s/model.yaml", scene.place.root);
+    scene.options.model = scene.spec;
+    scene.options.precision = "fp32";
+    for (int i = 0; i < 4; i++) {
+        struct heard heard = ask(&scene);
+
+        assert_int_equal(heard.rc, TN_OK);
+        assert_false(heard.remembered);
+    }
+    scene_done(&scene);
+}
+
 TEST(memo__does_more_than_answer_where_more_is_asked)
 {
     struct scene scene;
@@ -464,21 +501,6 @@ TEST(memo__does_more_than_answer_where_more_is_asked)
 }
 
 /* ---- rungs that were passed over ---- */
-
-static void write_text(const char *root, const char *below, const char *text)
-{
-    tn_auto(tn_str_free) char *path = tn_path_join(root, below);
-    tn_auto(tn_str_free) char *folder = strndup(path, (size_t)(tn_path_base(path) - path));
-    FILE *file;
-
-    assert_int_equal(tn_dir_make(folder, 0755, NULL), TN_OK);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0755), 0);
-    age(path);
-}
 
 /* A toolchain of the wanted release as far as a look can tell: failures of builds count only where
  * there could be a build. And a model of two variants for it. */
@@ -661,6 +683,7 @@ int main(void)
         cmocka_unit_test(memo__compares_the_machine_once_a_second_and_no_more),
         cmocka_unit_test(memo__believes_no_file_that_is_younger_than_two_seconds),
         cmocka_unit_test(memo__remembers_no_failure),
+        cmocka_unit_test(memo__remembers_no_engine_that_is_proved_less_than_was_wanted),
         cmocka_unit_test(memo__does_more_than_answer_where_more_is_asked),
         cmocka_unit_test(memo__notices_when_the_refusal_of_a_rung_is_forgotten),
         cmocka_unit_test(memo__notices_an_engine_near_to_a_rung_that_was_passed_over),
