@@ -255,6 +255,14 @@ def status_bytes(key):
     return 0
 
 
+def memory_available():
+    with open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def memory_is_short():
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return limit != resource.RLIM_INFINITY and status_bytes("VmPeak") > limit - limit // 8
@@ -710,6 +718,7 @@ class Cuda(object):
 
     def __init__(self, job):
         self.job = job
+        self.integrated = False
         try:
             self.lib = ctypes.CDLL("libcuda.so.1")
         except OSError as problem:
@@ -726,10 +735,15 @@ class Cuda(object):
     def open_context(self):
         device, context = ctypes.c_int(), ctypes.c_void_p()
         self.call("cuDeviceGet", ctypes.byref(device), 0)
+        integrated = ctypes.c_int()
+        self.integrated = self.lib.cuDeviceGetAttribute(ctypes.byref(integrated), 18, device) == 0 and integrated.value > 0
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         self.call("cuCtxSetCurrent", context)
 
     def free_bytes(self):
+        """On an integrated GPU CUDA does not count what the system would give back."""
+        if self.integrated:
+            return memory_available()
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
         self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
         return free.value

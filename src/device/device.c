@@ -230,7 +230,8 @@ static int choose_runtime(const struct tn_device *device, const struct tn_runtim
         tn_auto(tn_buf_done) struct tn_buf found = TN_BUF(400);
 
         list_runtimes(device, wanted, &found);
-        return tn_fail(err, TN_E_USAGE, "several TensorRT runtimes: choose with --runtime: %s",
+        return tn_fail(err, TN_E_USAGE,
+                       "several TensorRT runtimes: choose with --runtime or TENON_RUNTIME: %s",
                        tn_buf_text(&found));
     }
     *ret_runtime = best;
@@ -292,4 +293,12 @@ int tn_device_gpu(const struct tn_device *device, const char *wanted, const stru
                        device->gpu_asked ? "" : " that could be asked (no working driver)");
     return tn_fail(err, TN_E_NOTFOUND, "no GPU is '%.60s'; there are: %s", wanted,
                    tn_buf_text(&found));
+}
+
+bool tn_device_boards_differ(const struct tn_device *device)
+{
+    for (int i = 1; i < device->gpu_count; i++)
+        if (strcmp(device->gpu[i].name, device->gpu[0].name) != 0)
+            return true;
+    return false;
 }

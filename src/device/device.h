@@ -111,4 +111,7 @@ int tn_device_runtime(const struct tn_device *device, const char *wanted,
 int tn_device_gpu(const struct tn_device *device, const char *wanted, const struct tn_gpu **ret_gpu,
                   struct tn_error *err);
 
+/** Whether a choice of GPU matters: the boards are not all of one name. */
+bool tn_device_boards_differ(const struct tn_device *device);
+
 #endif

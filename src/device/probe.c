@@ -135,19 +135,21 @@ static void add_python(const struct tn_python *python, void *user)
         add_stamp(stamping->text, python->site[i], &python->site_stamp[i]);
 }
 
-/* The interpreters that a toolchains.yaml names, found as words: its meaning does not matter here,
- * only what could change it. */
-static void add_named_pythons(const struct stamping *stamping, const char *yaml)
+/* The interpreters, programs and library folders that a toolchains.yaml names, found as words: its
+ * meaning does not matter here, only what could change it. */
+static void add_named_paths(const struct stamping *stamping, const char *yaml)
 {
     struct tn_python python;
     char path[TN_SCAN_PATH];
 
     for (const char *at = yaml; (at = strchr(at, '/')) != NULL;) {
         size_t length = strcspn(at, " \t\r\n'\",}]#");
-        bool names = tn_text_copy_n(path, sizeof(path), at, length) && strstr(path, "/bin/python");
+        bool fits = tn_text_copy_n(path, sizeof(path), at, length);
 
-        if (names && tn_python_at(stamping->setup, path, &python))
+        if (fits && strstr(path, "/bin/python") && tn_python_at(stamping->setup, path, &python))
             add_python(&python, (void *)(uintptr_t)stamping);
+        else if (fits)
+            (void)add_stat(stamping, path);
         at += length > 0 ? length : 1;
     }
 }
@@ -161,7 +163,7 @@ static void add_toolchain_file(const char *path, bool asked, void *user)
     if (!add_stat(stamping, path))
         return;
     if (tn_setup_head(stamping->setup, path, yaml, sizeof(yaml)))
-        add_named_pythons(stamping, yaml);
+        add_named_paths(stamping, yaml);
 }
 
 static void add_environment(const struct stamping *stamping)

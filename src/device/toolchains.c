@@ -17,13 +17,13 @@ const struct tn_yaml_row tn_toolchain_rows[] = {
       "it builds, as rtx1.7.1.116." },
     { "toolchains[].kind", TN_YAML_CHOICE, "python|trtexec", NULL,
       "`python`: the TensorRT module of a Python; `trtexec`: the program of TensorRT 8.2 to 11, "
-      "which "
-      "builds but derives no model of another precision." },
+      "which builds and makes trial loads, but derives no model of another precision." },
     { "toolchains[].python", TN_YAML_STRING, NULL, "",
       "Path of the interpreter, as /opt/rtx/bin/python (kind python)." },
     { "toolchains[].trtexec", TN_YAML_STRING, NULL, "", "Path of the program (kind trtexec)." },
     { "toolchains[].library", TN_YAML_STRING, NULL, "",
-      "Folder of its libraries; default: where package records say, or the loader's." },
+      "Folder of its libraries, which count as runtimes of this machine; default: where package "
+      "records say, or the loader's." },
     { NULL, TN_YAML_STRING, NULL, NULL, NULL },
 };
 
@@ -182,6 +182,21 @@ static struct tn_version trtexec_version(const struct tn_scan *scan, const char 
     return version;
 }
 
+struct library_folder {
+    struct tn_scan *scan;
+    const char *path;
+    const struct tn_version *version;
+};
+
+static void add_library(const char *name, void *user)
+{
+    const struct library_folder *folder = user;
+    char path[TN_SCAN_PATH];
+
+    if (tn_format_path(path, "%s/%s", folder->path, name))
+        tn_scan_add_library(folder->scan, path, false, "toolchains.yaml", folder->version);
+}
+
 static void add_trtexec(struct tn_scan *scan, const char *path, const char *id,
                         const char *library_folder)
 {
@@ -191,6 +206,10 @@ static void add_trtexec(struct tn_scan *scan, const char *path, const char *id,
     (void)tn_text_copy(toolchain.library_folder, sizeof(toolchain.library_folder), library_folder);
     toolchain.builds.version = trtexec_version(scan, path, library_folder);
     tn_toolchain_add(scan, &toolchain, id, NULL);
+    if (library_folder[0]) /* what it builds with also loads: a runtime of this machine */
+        tn_setup_names(
+            scan->setup, library_folder, add_library,
+            &(struct library_folder) { scan, library_folder, &toolchain.builds.version });
 }
 
 static void take_program_folder(const char *folder, void *user)

@@ -80,14 +80,6 @@ static int add_runtimes(struct tn_check *check, const struct tn_check_place *pla
     return add_place(check, place, id, err);
 }
 
-static bool boards_differ(const struct tn_device *device)
-{
-    for (int i = 1; i < device->gpu_count; i++)
-        if (strcmp(device->gpu[i].name, device->gpu[0].name) != 0)
-            return true;
-    return false;
-}
-
 static int add_device(struct tn_check *check, const struct tn_device *device, struct tn_error *err)
 {
     const char *wanted = check->wish.gpu;
@@ -99,7 +91,7 @@ static int add_device(struct tn_check *check, const struct tn_device *device, st
         if (rc < 0)
             return rc;
     }
-    place.others = !wanted && boards_differ(device);
+    place.others = !wanted && tn_device_boards_differ(device);
     return add_runtimes(check, &place, err);
 }
 
@@ -136,7 +128,7 @@ static const struct tn_toolchain *toolchain_of(const struct tn_check_place *plac
     for (int i = 0; i < place->device->toolchain_count; i++) {
         const struct tn_toolchain *one = &place->device->toolchain[i];
 
-        if (one->builds.kind == place->runtime.kind && strcmp(one->kind, "python") == 0 &&
+        if (one->builds.kind == place->runtime.kind && tn_trial_possible(one) &&
             tn_version_same(&one->builds.version, &place->runtime.version))
             return one;
     }
@@ -199,6 +191,8 @@ static void take_trial(struct tn_check_result *result)
         take_loaded(trial, answer);
         break;
     case TN_BUILD_REFUSED:
+        if (trial->phase_count == 0 && answer->verdict == TN_VERDICT_WONT_LOAD)
+            break; /* nothing was started, since the bytes forbid it: the rules say so too */
         add_reason(answer, reason_of(trial->reason), TN_VERDICT_WONT_LOAD, trial->first_line,
                    trial->cure);
         answer->verdict = TN_VERDICT_WONT_LOAD;
@@ -230,8 +224,7 @@ static void try_engine(const struct tn_check *check, const struct tn_check_place
     tn_runtime_id_print(&place->runtime, runtime);
     if (!request.toolchain) {
         (void)snprintf(result->warning, sizeof(result->warning),
-                       "no Python environment here loads with %s: '%.480s' was not tried", runtime,
-                       path);
+                       "no toolchain here loads with %s: '%.480s' was not tried", runtime, path);
         return;
     }
     result->tried = tn_trial_run(&request, &result->trial, &err) == TN_OK;

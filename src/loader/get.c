@@ -56,14 +56,14 @@ void tn_get_result_done(struct tn_get_result *result)
 
 /* Proves the engine in the result by a trial and by the application; one that is not good is
  * forgotten there. @return an enum tn_proof, or an error */
-static int prove_entry(struct tn_job *job, enum tn_precision rung, struct tn_refusal *ret_why,
+static int prove_entry(struct tn_job *job, const struct tn_rung *rung, struct tn_refusal *ret_why,
                        struct tn_error *err)
 {
     struct tn_entry *entry = &job->result->entry;
     int rc = tn_job_try(job, rung, entry, ret_why, err);
 
     if (rc == TN_PROOF_GOOD)
-        rc = tn_job_load(job, rung, entry, ret_why, err);
+        rc = tn_job_load(job, rung->precision, entry, ret_why, err);
     if (rc == TN_PROOF_GOOD)
         return rc;
     tn_entry_done(entry);
@@ -206,27 +206,28 @@ static int pick_named(struct named_search *search, struct tn_entry *ret_entry, s
 static int try_named(struct tn_job *job, struct named_search *search, struct tn_error *err)
 {
     struct tn_get_result *result = job->result;
-    struct tn_rung_report *report;
+    struct tn_rung rung = { .report = &result->rung[result->rung_count] };
     struct tn_refusal why;
     const char *precision;
     int rc = pick_named(search, &result->entry, err);
 
     if (rc < 0)
         return rc;
-    report = &result->rung[result->rung_count++];
+    result->rung_count++;
     precision = result->entry.record.recipe.value[TN_RECIPE_PRECISION];
-    report->precision =
+    rung.precision =
         precision ? tn_precision_parse(precision, strlen(precision)) : TN_PRECISION_UNKNOWN;
-    report->result = "hit";
-    result->precision = report->precision;
+    rung.report->precision = rung.precision;
+    rung.report->result = "hit";
+    result->precision = rung.precision;
     (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
     job->source = "store";
-    rc = prove_entry(job, report->precision, &why, err);
+    rc = prove_entry(job, &rung, &why, err);
     if (rc == TN_PROOF_GOOD) {
         result->source = "store";
     } else if (rc >= 0) {
-        report->result = "failed";
-        tn_rung_failed(report, &why);
+        rung.report->result = "failed";
+        tn_rung_failed(rung.report, &why);
     }
     return rc;
 }
@@ -362,7 +363,7 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
     int rc;
 
     job->source = source;
-    rc = prove_entry(job, rung->precision, &why, err);
+    rc = prove_entry(job, rung, &why, err);
     if (rc == TN_PROOF_GOOD) {
         if (strcmp(source, "store") != 0)
             tn_rung_forget(job, rung); /* not before: a back-off grows while it builds and fails */
@@ -450,6 +451,15 @@ static int get_from_file(struct tn_job *job, struct tn_error *err)
 
 /* ---- around it ---- */
 
+static void say_which_gpu(struct tn_job *job)
+{
+    const struct tn_device *device = job->named ? job->named : job->machine;
+
+    if (!job->options->gpu && tn_device_boards_differ(device))
+        tn_job_warn(job, "%s has different GPUs; the engine is for %s (--gpu chooses another)",
+                    device->label, job->result->gpu);
+}
+
 static int learn_machine(struct tn_job *job, struct tn_error *err)
 {
     int rc;
@@ -472,6 +482,7 @@ static int learn_machine(struct tn_job *job, struct tn_error *err)
         (void)tn_text_copy(job->result->gpu, sizeof(job->result->gpu),
                            job->target.gpu.name[0] ? job->target.gpu.name
                                                    : job->target.gpu.product);
+    say_which_gpu(job);
     return TN_OK;
 }
 

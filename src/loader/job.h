@@ -11,6 +11,7 @@
 #include "store/refusal.h"
 #include "store/spool.h"
 #include "store/store.h"
+#include "toolchain/trial.h"
 
 /** Everything that the steps share. Zeroed parts are not reached yet. */
 struct tn_job {
@@ -108,6 +109,20 @@ void tn_rung_remember(struct tn_job *job, struct tn_rung *rung, const struct tn_
 /** It succeeded, or --retry was given: nothing of earlier failures counts any more. */
 void tn_rung_forget(struct tn_job *job, const struct tn_rung *rung);
 
+/** A trial of these bytes under these conditions (driver, GPU, runtime), as failures are remembered
+ * of one. @return 0, TN_E_NOMEM */
+int tn_trial_key(const struct tn_entry *entry, const char *conditions, struct tn_digest *ret_key,
+                 struct tn_error *err);
+
+/** Whether trouble of an earlier trial forbids another one now; a warning then says which, and when
+ * the next may be. @param ret_before filled when it does */
+bool tn_trial_skip(struct tn_job *job, const struct tn_digest *key, struct tn_refusal *ret_before);
+
+/** The child of a trial had trouble. What the driver itself said before is asked anew each time:
+ * that costs little, and a repaired device is noticed at once. */
+void tn_trial_remember(struct tn_job *job, const struct tn_digest *key,
+                       const struct tn_trial_result *result);
+
 /** The level that this call is to reach. */
 enum tn_level tn_job_wanted_level(const struct tn_job *job);
 
@@ -123,10 +138,11 @@ enum tn_proof {
  * Proves an engine by a trial load in a child, where that is wanted and possible and was not done
  * before under this driver, GPU and runtime. Trouble of the device is a warning: the engine is kept
  * at the level that it has; or TN_E_AGAIN where the application's own load would meet it, too.
+ * @param rung    its precision, and its shapes where they are known
  * @param ret_why filled when it was refused or changed
  * @return an enum tn_proof, or an error (TN_E_CANCELLED, TN_E_AGAIN)
  */
-int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
+int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *entry,
                struct tn_refusal *ret_why, struct tn_error *err);
 
 /**

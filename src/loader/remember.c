@@ -1,4 +1,5 @@
-/* What a rung remembers of its failures: refusals and back-off, and when they count. */
+/* What a rung, and a trial, remembers of its failures: refusals and back-off, and when they count.
+ */
 #include "loader/job.h"
 
 #include "base/text.h"
@@ -103,4 +104,52 @@ bool tn_job_passes_over(const struct tn_job *job, const struct tn_entry *entry,
     tn_clock_moment(&now);
     return tn_refusal_find(job->store, &entry->record.key, &now, ret_why) != TN_REFUSAL_NONE &&
            (strcmp(ret_why->stage, "trial") == 0 || strcmp(ret_why->stage, "load") == 0);
+}
+
+/* ---- trials ---- */
+
+int tn_trial_key(const struct tn_entry *entry, const char *conditions, struct tn_digest *ret_key,
+                 struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(2048);
+    char hex[TN_DIGEST_HEX];
+    int rc;
+
+    tn_digest_hex(&entry->record.digest, hex);
+    tn_buf_addf(&text, "tenon-trial/1\n%s\n%s\n", hex, conditions);
+    rc = tn_buf_check(&text, "trial", err);
+    return rc < 0 ? rc : tn_digest_of(tn_buf_text(&text), text.size, ret_key, err);
+}
+
+bool tn_trial_skip(struct tn_job *job, const struct tn_digest *key, struct tn_refusal *ret_before)
+{
+    struct tn_moment now;
+    char left[32];
+
+    tn_clock_moment(&now);
+    if (job->options->retry ||
+        tn_refusal_find(job->store, key, &now, ret_before) == TN_REFUSAL_NONE)
+        return false;
+    print_left(ret_before->left, left, sizeof(left));
+    tn_job_warn(job,
+                "no trial load was made: one had trouble at %s (%s: %s), next try in %s or with "
+                "--retry",
+                ret_before->time, ret_before->name, ret_before->first_line, left);
+    return true;
+}
+
+void tn_trial_remember(struct tn_job *job, const struct tn_digest *key,
+                       const struct tn_trial_result *result)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_BACKOFF };
+    struct tn_moment now;
+
+    if (strcmp(result->stage, "driver") == 0 || strcmp(result->stage, "context") == 0)
+        return;
+    (void)tn_text_copy(why.name, sizeof(why.name), result->reason);
+    (void)tn_text_copy(why.stage, sizeof(why.stage), result->stage);
+    (void)tn_text_copy(why.first_line, sizeof(why.first_line), result->first_line);
+    (void)tn_text_copy(why.cure, sizeof(why.cure), result->cure);
+    tn_clock_moment(&now);
+    (void)tn_refusal_keep(job->store, key, &now, &why, NULL); /* only another try is lost */
 }

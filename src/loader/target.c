@@ -29,9 +29,10 @@ static int toolchain_decides(const struct tn_device *machine, struct tn_runtime_
                  tn_version_same(&one->builds.version, &first->builds.version);
     }
     if (!agree)
-        return tn_fail(err, TN_E_USAGE,
-                       "several toolchains are installed (%s): choose with --runtime",
-                       tn_buf_text(&list));
+        return tn_fail(
+            err, TN_E_USAGE,
+            "several toolchains are installed (%s): choose with --runtime or TENON_RUNTIME",
+            tn_buf_text(&list));
     *ret_id = first->builds;
     return TN_OK;
 }

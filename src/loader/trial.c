@@ -35,8 +35,9 @@ static const char *not_possible(const struct tn_job *job)
         return "it is for another device";
     if (!job->target.has_gpu)
         return "there is no GPU here to try it on";
-    if (!job->target.toolchain || strcmp(job->target.toolchain->kind, "python") != 0)
-        return "no Python environment here has this runtime to try it with";
+    if (!job->target.toolchain || !tn_trial_possible(job->target.toolchain) ||
+        job->target.toolchain->builds.kind != job->target.runtime.kind)
+        return "no toolchain here has this runtime to try it with";
     return NULL;
 }
 
@@ -128,28 +129,34 @@ static void fill_why(const struct tn_trial_result *result, struct tn_refusal *re
 
 /* Ends of a trial that an application's own load must not be risked after: it would hang or crash
  * as the child did. */
-static bool is_dangerous(const struct tn_trial_result *result)
+static bool is_dangerous(const char *class_name)
 {
     static const char *const classes[] = { "cuda-unavailable", "timeout", "signal", "stuck" };
 
     for (size_t i = 0; i < TN_COUNT(classes); i++)
-        if (strcmp(result->reason, classes[i]) == 0)
+        if (strcmp(class_name, classes[i]) == 0)
             return true;
     return false;
+}
+
+static int too_dangerous(const struct tn_entry *entry, const char *class_name, const char *line,
+                         const char *cure, struct tn_error *err)
+{
+    return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", class_name, line,
+                   cure, entry->path);
 }
 
 static int trouble(struct tn_job *job, const struct tn_entry *entry,
                    const struct tn_trial_result *result, struct tn_refusal *ret_why,
                    struct tn_error *err)
 {
-    bool dangerous = is_dangerous(result);
+    bool dangerous = is_dangerous(result->reason);
 
     if (dangerous && strcmp(result->reason, "cuda-unavailable") != 0 &&
         tn_job_changed(job, entry, ret_why))
         return TN_PROOF_CHANGED;
     if (dangerous && job->options->load)
-        return tn_fail(err, TN_E_AGAIN, "%s: %.160s; %s; the engine is kept: '%s'", result->reason,
-                       result->first_line, result->cure, entry->path);
+        return too_dangerous(entry, result->reason, result->first_line, result->cure, err);
     tn_job_warn(job, "no trial load could be made: %s", result->first_line);
     return TN_PROOF_GOOD;
 }
@@ -196,48 +203,77 @@ static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_tri
 }
 
 /* Whether a trial is wanted, possible, and not made before under these conditions by a process
- * that lived on. Settles the entry's level. @return 1, 0, or an error */
-static int needs_trial(struct tn_job *job, struct tn_entry *entry, struct tn_error *err)
+ * that lived on. Settles the entry's level, and names the trial. @return 1, 0, or an error */
+static int needs_trial(struct tn_job *job, struct tn_entry *entry, struct tn_digest *ret_key,
+                       struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf under = TN_BUF(512);
-    int rc = job->target.here ? proof_holds_for(job, &under, err) : TN_OK;
+    int rc = proof_holds_for(job, &under, err);
 
     if (rc < 0)
         return rc;
-    if (job->target.here)
-        entry->level = tn_object_level_under(entry, tn_buf_text(&under));
-    if (tn_job_wanted_level(job) < TN_LEVEL_LOADED || not_possible(job))
+    entry->level =
+        job->target.here ? tn_object_level_under(entry, tn_buf_text(&under)) : TN_LEVEL_HEADER;
+    if (tn_job_wanted_level(job) < TN_LEVEL_LOADED || not_possible(job) ||
+        (entry->level >= TN_LEVEL_LOADED && job->crashes == 0))
         return 0;
-    return entry->level < TN_LEVEL_LOADED || job->crashes > 0;
+    rc = tn_trial_key(entry, tn_buf_text(&under), ret_key, err);
+    return rc < 0 ? rc : 1;
 }
 
-int tn_job_try(struct tn_job *job, enum tn_precision rung, struct tn_entry *entry,
-               struct tn_refusal *ret_why, struct tn_error *err)
+/* Trouble of an earlier trial is still too fresh for another one. */
+static int skipped(const struct tn_job *job, const struct tn_entry *entry,
+                   const struct tn_refusal *before, struct tn_error *err)
 {
-    struct watch watch = { .job = job, .rung = rung };
+    if (!job->options->load || !is_dangerous(before->name))
+        return TN_PROOF_GOOD;
+    return too_dangerous(entry, before->name, before->first_line, before->cure, err);
+}
+
+static int run_trial(const struct tn_job *job, const struct tn_rung *rung,
+                     const struct tn_entry *entry, struct tn_trial_result *ret_result,
+                     struct tn_error *err)
+{
+    struct watch watch = { .job = job, .rung = rung->precision };
     struct tn_trial_request request = { .toolchain = job->target.toolchain,
                                         .plan_path = entry->path,
                                         .gpu_uuid = job->target.gpu.uuid,
+                                        .shapes = rung->shapes.count > 0 ? &rung->shapes : NULL,
                                         .allow_host_code = job->options->allow_host_code ||
                                                            job->spec.policy.allow_host_code,
                                         .progress = on_progress,
                                         .user = &watch };
+
+    return tn_trial_run(&request, ret_result, err);
+}
+
+int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *entry,
+               struct tn_refusal *ret_why, struct tn_error *err)
+{
     struct tn_trial_result result;
     struct tn_error why = { 0 };
+    struct tn_refusal before;
+    struct tn_digest key;
     int rc;
 
     job->tried = false;
     job->crashes = job->options->load ? tn_loading_crashes(job->store, &entry->record.digest) : 0;
-    rc = needs_trial(job, entry, err);
+    rc = needs_trial(job, entry, &key, err);
     if (rc <= 0)
         return rc < 0 ? rc : TN_PROOF_GOOD;
-    rc = tn_trial_run(&request, &result, &why);
+    if (tn_trial_skip(job, &key, &before))
+        return skipped(job, entry, &before, err);
+    rc = run_trial(job, rung, entry, &result, &why);
     if (rc == TN_E_CANCELLED)
         return tn_fail(err, rc, "%s", why.text);
     if (rc < 0) {
         tn_job_warn(job, "no trial load could be made: %s", why.text);
         return TN_PROOF_GOOD;
     }
+    if (result.outcome == TN_BUILD_TROUBLE)
+        tn_trial_remember(job, &key, &result);
+    else
+        tn_refusal_forget(job->store, &key);
     note_outcome(job, entry, &result);
     return judge(job, entry, &result, ret_why, err);
 }

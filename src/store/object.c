@@ -94,6 +94,26 @@ static void read_marks(const struct shelf *shelf, struct tn_entry *entry)
     entry->mark_sequence = mark.sequence;
 }
 
+/* Those that fit, newest first. */
+static void read_proofs(const json_t *list, struct tn_entry *entry)
+{
+    size_t used = 0, i;
+    const json_t *item;
+
+    json_array_foreach(list, i, item)
+    {
+        const char *line = json_string_value(item);
+        size_t length = line ? strlen(line) : 0;
+
+        if (length == 0 || strchr(line, '\n') || used + length + 2 > sizeof(entry->loaded_under))
+            continue;
+        memcpy(entry->loaded_under + used, line, length);
+        used += length;
+        entry->loaded_under[used++] = '\n';
+    }
+    entry->loaded_under[used] = '\0';
+}
+
 static void read_note(const struct shelf *shelf, struct tn_entry *entry)
 {
     char name[TN_DIGEST_HEX + 8];
@@ -107,9 +127,7 @@ static void read_note(const struct shelf *shelf, struct tn_entry *entry)
         return;
     entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
     entry->verified = tn_stamp_from_json(json_object_get(note, "stamp"), &entry->verified_stamp);
-    if (!tn_text_copy(entry->loaded_under, sizeof(entry->loaded_under),
-                      tn_json_str(note, "loaded_under", "")))
-        entry->loaded_under[0] = '\0';
+    read_proofs(json_object_get(note, "loaded_under"), entry);
     level = tn_json_str(note, "level", "header");
     if (strcmp(level, "loaded") == 0)
         entry->level = TN_LEVEL_LOADED;
@@ -572,14 +590,45 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
 
 enum tn_level tn_object_level_under(const struct tn_entry *entry, const char *conditions)
 {
-    return strcmp(entry->loaded_under, conditions) == 0 ? entry->level : TN_LEVEL_HEADER;
+    size_t length = strlen(conditions);
+
+    for (const char *at = entry->loaded_under; *at; at += strcspn(at, "\n") + 1)
+        if (strncmp(at, conditions, length) == 0 && at[length] == '\n')
+            return entry->level;
+    return TN_LEVEL_HEADER;
+}
+
+enum { PROOFS_MAX = 40 };
+
+/* The new proof before the older ones that the note holds. */
+static json_t *add_proof(const struct tn_store *store, const struct tn_entry *entry,
+                         const char *conditions)
+{
+    tn_auto(tn_json_done) json_t *note = NULL;
+    json_t *proofs = json_array();
+    const json_t *older;
+    char name[96];
+    size_t i;
+
+    plan_note_name(&entry->record.digest, name);
+    (void)tn_host_read(store, name, &note, NULL);
+    (void)json_array_append_new(proofs, json_string(conditions));
+    json_array_foreach(json_object_get(note, "loaded_under"), i, older)
+    {
+        const char *line = json_string_value(older);
+
+        if (line && strcmp(line, conditions) != 0 && json_array_size(proofs) < PROOFS_MAX)
+            (void)json_array_append_new(proofs, json_string(line));
+    }
+    return proofs;
 }
 
 void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
                       const char *conditions)
 {
     tn_auto(tn_json_done) json_t *changes =
-        json_pack("{ss ss}", "level", tn_level_name(TN_LEVEL_LOADED), "loaded_under", conditions);
+        json_pack("{ss so}", "level", tn_level_name(TN_LEVEL_LOADED), "loaded_under",
+                  add_proof(store, entry, conditions));
 
     update_note(store, &entry->record.digest, changes);
 }

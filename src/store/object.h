@@ -24,7 +24,7 @@ struct tn_entry {
     tn_nsec last_used;     /* wall time that this host knows of, or TN_UNKNOWN */
     bool verified;         /* this host hashed the plan while it had the stamp below */
     struct tn_stamp verified_stamp;
-    char loaded_under[512]; /* driver, GPU and runtime of the last proof; "" = none */
+    char loaded_under[4096]; /* conditions of the latest proofs, a line each; "" = none */
 };
 void tn_entry_done(struct tn_entry *entry);
 
@@ -82,7 +82,8 @@ int tn_object_verify(const struct tn_store *store, const struct tn_entry *entry,
 void tn_object_used(const struct tn_store *store, const struct tn_entry *entry);
 
 /** The level that the engine reached on this host under these conditions (driver, GPU, runtime, as
- * one text); under others it is only header. */
+ * one line); under others it is only header. The latest proofs count, of several GPUs for example.
+ */
 enum tn_level tn_object_level_under(const struct tn_entry *entry, const char *conditions);
 
 /** Notes that the engine loaded under these conditions; failure only costs another trial. */

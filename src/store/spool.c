@@ -17,10 +17,11 @@
 enum {
     FULL_MAX = 2 * TN_SPOOL_SEGMENT_BYTES, /* a file grows beyond its size while writers meet */
     READ_MAX = 2 * FULL_MAX,
+    HEAD_MAX = 256,
     LISTED_MAX = 64, /* files of a folder that something went wrong in */
 };
 
-static const tn_nsec patience = 200 * TN_NSEC_PER_MS;
+static const tn_nsec patience = TN_NSEC_PER_S;
 
 /* ---- one outcome ---- */
 
@@ -239,40 +240,128 @@ static int read_segment(const char *folder, int64_t number, struct reading *read
 
 /* ---- beginning a file; the lock is held ---- */
 
-/* How many outcomes are gone once the oldest files are dropped. Those before the newest file are in
- * its first line. */
-static int64_t count_dropped(const char *folder, const struct segments *list, size_t drop)
+/* The first line of a file, if it has one. */
+static struct head head_of(int fd)
 {
-    struct reading newest = { .each = NULL };
-    struct reading oldest = { .each = NULL };
+    struct head head = { 0, 0 };
+    tn_auto(tn_json_done) json_t *json = NULL;
+    char text[HEAD_MAX];
+    size_t size;
+    const char *end;
 
-    if (list->count > 0)
-        (void)read_segment(folder, list->number[list->count - 1], &newest, NULL);
-    for (size_t i = 0; i < drop; i++)
-        (void)read_segment(folder, list->number[i], &oldest, NULL);
-    return newest.head.dropped + oldest.count;
+    if (tn_file_read_at(fd, 0, text, sizeof(text), &size, NULL) < 0)
+        return head;
+    end = memchr(text, '\n', size);
+    if (end && tn_json_parse(text, (size_t)(end - text), "spool", &json, NULL) == TN_OK)
+        (void)is_head(json, &head);
+    return head;
 }
 
-static int begin_current(const char *folder, struct tn_error *err)
+/* Outcomes of a file, by its lines: writers wait for this. */
+static int64_t count_lines(int fd)
+{
+    tn_auto(tn_str_free) char *text = malloc(READ_MAX);
+    size_t size;
+    int64_t count = 0;
+
+    if (!text || tn_file_read_at(fd, 0, text, READ_MAX, &size, NULL) < 0)
+        return 0;
+    for (const char *at = text, *end; at < text + size; at = end + 1) {
+        end = memchr(at, '\n', size - (size_t)(at - text));
+        if (!end)
+            break;
+        count += end > at;
+    }
+    return count > 0 ? count - 1 : 0;
+}
+
+static int open_segment(const char *folder, int64_t number)
+{
+    tn_auto(tn_str_free) char *path = segment_path(folder, number);
+    int fd = -1;
+
+    return path && tn_file_open(path, &fd, NULL, NULL) == TN_OK ? fd : -1;
+}
+
+/* How many outcomes are gone once the oldest files are dropped. Those before the newest file are in
+ * its first line. */
+static int64_t count_dropped(const char *folder, const char *path, const struct segments *list,
+                             size_t drop)
+{
+    tn_auto(tn_fd_done) int newest = -1;
+    int64_t count;
+
+    if (tn_file_open(path, &newest, NULL, NULL) < 0 && list->count > 0)
+        newest = open_segment(folder, list->number[list->count - 1]);
+    count = newest >= 0 ? head_of(newest).dropped : 0;
+    for (size_t i = 0; i < drop; i++) {
+        tn_auto(tn_fd_done) int fd = open_segment(folder, list->number[i]);
+
+        count += fd >= 0 ? count_lines(fd) : 0;
+    }
+    return count;
+}
+
+/* A file with its first line, not yet in its place. No fsync: others may wait for this, and a power
+ * cut costs outcomes. */
+static int write_head(const char *folder, const char *head, char **ret_path, struct tn_error *err)
+{
+    tn_auto(tn_str_free) char *path = tn_path_join(folder, ".tmp-XXXXXX");
+    tn_auto(tn_unlink_done) const char *undo = NULL;
+    tn_auto(tn_fd_done) int fd = -1;
+    int rc;
+
+    if (!path)
+        return tn_fail(err, TN_E_NOMEM, "begin a file of the spool");
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return tn_fail_os(err, TN_E_IO, "create '%s'", path);
+    undo = path;
+    rc = tn_file_write_all(fd, head, strlen(head), err);
+    if (rc < 0)
+        return rc;
+    if (fchmod(fd, 0644) < 0)
+        return tn_fail_os(err, TN_E_IO, "chmod '%s'", path);
+    undo = NULL;
+    *ret_path = path;
+    path = NULL;
+    return TN_OK;
+}
+
+/* Begins a file; the full one, where there is one, is put away first: between the two renames
+ * writers find none and wait for the lock. */
+static int begin_current(const char *folder, const char *path, bool put_away, struct tn_error *err)
 {
     struct segments list = list_segments(folder);
-    size_t drop =
-        list.count > TN_SPOOL_SEGMENTS_MAX - 1 ? list.count - (TN_SPOOL_SEGMENTS_MAX - 1) : 0;
-    int64_t last = list.count > 0 ? list.number[list.count - 1] : 0;
+    size_t kept = TN_SPOOL_SEGMENTS_MAX - 1 - put_away;
+    size_t drop = list.count > kept ? list.count - kept : 0;
+    int64_t next = list.count > 0 ? list.number[list.count - 1] + 1 : 1;
+    tn_auto(tn_str_free) char *full = segment_path(folder, next);
+    tn_auto(tn_str_free) char *made = NULL;
+    tn_auto(tn_unlink_done) const char *undo = NULL;
     char head[160];
     int rc;
 
     (void)snprintf(head, sizeof(head),
                    "{\"dropped\":%lld,\"schema\":\"" SPOOL_SCHEMA "\",\"sequence\":%lld}\n",
-                   (long long)count_dropped(folder, &list, drop), (long long)last + 1);
-    rc = tn_file_replace(folder, CURRENT, head, strlen(head), 0644, err);
-    for (size_t i = 0; rc == TN_OK && i < drop; i++) {
-        tn_auto(tn_str_free) char *path = segment_path(folder, list.number[i]);
+                   (long long)count_dropped(folder, path, &list, drop), (long long)next + put_away);
+    rc = full ? write_head(folder, head, &made, err)
+              : tn_fail(err, TN_E_NOMEM, "begin a file of the spool");
+    if (rc < 0)
+        return rc;
+    undo = made;
+    if (put_away && rename(path, full) < 0)
+        return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", path, full);
+    if (rename(made, path) < 0)
+        return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", made, path);
+    undo = NULL;
+    for (size_t i = 0; i < drop; i++) {
+        tn_auto(tn_str_free) char *gone = segment_path(folder, list.number[i]);
 
-        if (path)
-            (void)unlink(path);
+        if (gone)
+            (void)unlink(gone);
     }
-    return rc;
+    return TN_OK;
 }
 
 static bool wait_briefly(const struct tn_lock_holder *holder, tn_nsec waited, void *user)
@@ -291,45 +380,57 @@ static int make_current(const struct tn_store *store, const char *folder, const 
 
     if (rc < 0 || access(path, F_OK) == 0)
         return rc;
-    return begin_current(folder, err);
+    return begin_current(folder, path, false, err);
 }
 
-/* Puts a full file away. Another process may have done so already, or be at it. */
-static void rotate(const struct tn_store *store, const char *folder, const char *path, int fd)
+/* Puts a full file away, unless another process has done so. */
+static int put_away(const struct tn_store *store, const char *folder, const char *path, int fd,
+                    tn_wait_fn wait, struct tn_error *err)
 {
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
-    tn_auto(tn_str_free) char *full = NULL;
-    struct segments list;
     struct stat ours, named;
+    int rc = tn_lock_take(store, "spool", wait, NULL, &lock, NULL, err);
 
-    if (tn_lock_take(store, "spool", NULL, NULL, &lock, NULL, NULL) < 0 || fstat(fd, &ours) < 0 ||
-        stat(path, &named) < 0 || ours.st_ino != named.st_ino)
-        return;
-    list = list_segments(folder);
-    full = segment_path(folder, list.count > 0 ? list.number[list.count - 1] + 1 : 1);
-    if (full && rename(path, full) == 0)
-        (void)begin_current(folder, NULL); /* else the next writer does */
+    if (rc < 0 || fstat(fd, &ours) < 0 || stat(path, &named) < 0 || ours.st_ino != named.st_ino)
+        return rc;
+    return begin_current(folder, path, true, err);
 }
 
 /* ---- writing ---- */
 
-static int open_current(const struct tn_store *store, const char *folder, const char *path,
-                        int *ret_fd, struct tn_error *err)
+enum { OPEN_TRIES = 8, OPEN_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW };
+
+/* @return 1, 0 (not there, or full: it was seen to, try again), or an error */
+static int try_open(const struct tn_store *store, const char *folder, const char *path, int *ret_fd,
+                    int64_t *ret_size, struct tn_error *err)
 {
-    enum { FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW };
-    int fd = open(path, FLAGS);
+    tn_auto(tn_fd_done) int fd = open(path, OPEN_FLAGS);
+    struct stat st;
 
-    if (fd < 0 && errno == ENOENT) {
-        int rc = make_current(store, folder, path, err);
-
-        if (rc < 0)
-            return rc;
-        fd = open(path, FLAGS);
-    }
+    if (fd < 0 && errno == ENOENT)
+        return make_current(store, folder, path, err);
     if (fd < 0)
         return tn_fail_os(err, TN_E_IO, "open '%s'", path);
+    if (fstat(fd, &st) < 0)
+        return tn_fail_os(err, TN_E_IO, "look at '%s'", path);
+    if (st.st_size > FULL_MAX) /* whoever puts it away is slower than those that write */
+        return put_away(store, folder, path, fd, wait_briefly, err);
     *ret_fd = fd;
-    return TN_OK;
+    *ret_size = st.st_size;
+    fd = -1;
+    return 1;
+}
+
+static int open_current(const struct tn_store *store, const char *folder, const char *path,
+                        int *ret_fd, int64_t *ret_size, struct tn_error *err)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < OPEN_TRIES; i++)
+        rc = try_open(store, folder, path, ret_fd, ret_size, err);
+    if (rc == 0)
+        return tn_fail(err, TN_E_AGAIN, "'%s' is put away at once, again and again", path);
+    return rc < 0 ? rc : TN_OK;
 }
 
 /* Whether the file ends within a line: its writer died or had no space. Or it is still at it, for
@@ -359,27 +460,23 @@ int tn_spool_add(const struct tn_store *store, const struct tn_outcome *outcome,
     tn_auto(tn_str_free) char *folder = NULL;
     tn_auto(tn_str_free) char *path = NULL;
     tn_auto(tn_fd_done) int fd = -1;
-    struct stat st;
+    int64_t size = 0;
     int rc = spool_folder(store, &folder, err);
 
     if (rc < 0)
         return rc;
     path = tn_path_join(folder, CURRENT);
-    rc = path ? open_current(store, folder, path, &fd, err)
+    rc = path ? open_current(store, folder, path, &fd, &size, err)
               : tn_fail(err, TN_E_NOMEM, "an outcome for the spool");
-    if (rc == TN_OK && fstat(fd, &st) < 0)
-        rc = tn_fail_os(err, TN_E_IO, "look at '%s'", path);
     if (rc < 0)
         return rc;
-    if (st.st_size > FULL_MAX)
-        return tn_fail(err, TN_E_TOOBIG, "'%s' is full and cannot be put away", path);
-    if (ends_torn(fd, st.st_size))
+    if (ends_torn(fd, size))
         tn_buf_adds(&line, "\n");
     rc = line_of(outcome, &line, err);
     if (rc == TN_OK)
         rc = tn_file_write_all(fd, line.data, line.size, err); /* one write() unless cut short */
-    if (rc == TN_OK && st.st_size + (int64_t)line.size >= TN_SPOOL_SEGMENT_BYTES)
-        rotate(store, folder, path, fd);
+    if (rc == TN_OK && size + (int64_t)line.size >= TN_SPOOL_SEGMENT_BYTES)
+        (void)put_away(store, folder, path, fd, NULL, NULL); /* else the next writer does */
     return rc;
 }
 
@@ -401,7 +498,7 @@ static int read_all(const char *folder, struct reading *reading, struct tn_error
         rc = read_lines(fd, &current, err);
     list = list_segments(folder);
     for (size_t i = 0; rc == TN_OK && i < list.count && !reading->stopped; i++)
-        if (fd < 0 || list.number[i] < current.head.sequence)
+        if (current.head.sequence <= 0 || list.number[i] < current.head.sequence)
             rc = read_segment(folder, list.number[i], reading, err);
     if (rc == TN_OK && fd >= 0 && !reading->stopped)
         rc = read_lines(fd, reading, err);

@@ -68,8 +68,7 @@ const char *tn_outcome_by_name(enum tn_outcome_by by);
 const char *tn_outcome_result_name(enum tn_outcome_result result);
 
 /** Appends one to the spool of the first store; `outcome->time` 0 = now. @return 0, TN_E_ACCESS,
- * TN_E_NOSPACE, TN_E_AGAIN (another process begins a file and does not come to an end),
- * TN_E_TOOBIG (a full file cannot be put away), TN_E_IO */
+ * TN_E_NOSPACE, TN_E_AGAIN (another process begins a file and does not come to an end), TN_E_IO */
 int tn_spool_add(const struct tn_store *store, const struct tn_outcome *outcome,
                  struct tn_error *err);
 

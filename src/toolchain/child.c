@@ -71,7 +71,7 @@ static int fill_environment(const struct tn_child_setup *setup, const char *temp
 
 /* --- limits -----------------------------------------------------------------------------------*/
 
-static int64_t available_memory(void)
+int64_t tn_child_memory_available(void)
 {
     static const char key[] = "MemAvailable:";
     tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(64 << 10);
@@ -85,7 +85,7 @@ static int64_t available_memory(void)
 
 static int64_t memory_limit(const struct tn_child_setup *setup)
 {
-    int64_t limit = 3 * available_memory();
+    int64_t limit = 3 * tn_child_memory_available();
 
     if (setup->limits.memory_bytes > 0)
         return setup->limits.memory_bytes;

@@ -36,6 +36,9 @@ struct tn_child {
 /** @return 0; TN_E_NOTFOUND (the program), TN_E_UNTRUSTED, TN_E_NOMEM, TN_E_IO */
 int tn_child_open(struct tn_child *child, const struct tn_child_setup *setup, struct tn_error *err);
 
+/** The host's MemAvailable in bytes; 0 = not known. */
+int64_t tn_child_memory_available(void);
+
 /** The temporary folder is gone afterwards. Call it when the child has ended. */
 void tn_child_done(struct tn_child *child);
 

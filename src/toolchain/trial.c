@@ -3,7 +3,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "toolchain/hearing.h"
+#include "toolchain/trial_result.h"
+#include "toolchain/trtexec_command.h"
+#include "toolchain/trtexec_trial.h"
 #include "toolchain/worker.h"
 
 #include <errno.h>
@@ -15,14 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Kept free beside the plan for contexts and activations (design.md §7). */
-static const int64_t margin_bytes = INT64_C(512) << 20;
 static const tn_nsec least_time = 60 * TN_NSEC_PER_S;
 static const int64_t bytes_per_further_second = INT64_C(50) << 20;
-
-/* In the order in which the worker goes through them. */
-static const char *const phases[] = { "driver",      "context",      "library", "runtime",
-                                      "deserialize", "exec-context", "run" };
 
 /* --- one at a time ----------------------------------------------------------------------------*/
 
@@ -61,7 +57,7 @@ static int lock_gpu(const char *uuid, tn_nsec limit, int *ret_fd, struct tn_erro
     return TN_OK;
 }
 
-/* --- request and answer -----------------------------------------------------------------------*/
+/* --- the request -------------------------------------------------------------------------------*/
 
 static tn_nsec time_limit(const struct tn_trial_request *request)
 {
@@ -85,54 +81,12 @@ static int make_request(const struct tn_trial_request *request, json_t **ret_jso
     tn_version_print(&request->toolchain->builds.version, release);
     tn_json_set_str(json, "release", release);
     tn_json_set(json, "allow_host_code", json_boolean(request->allow_host_code));
-    tn_json_set(json, "margin_bytes", json_integer(margin_bytes));
+    tn_json_set(json, "margin_bytes", json_integer(TN_TRIAL_MARGIN));
     if (json_object_set_new(json, "model", json_string(request->plan_path)) < 0)
         return tn_fail(err, TN_E_INVALID, "path '%s' is not UTF-8", request->plan_path);
     *ret_json = json;
     json = NULL;
     return TN_OK;
-}
-
-static void take_phases(const json_t *seconds, struct tn_trial_result *result)
-{
-    for (size_t i = 0; i < TN_COUNT(phases); i++) {
-        const json_t *value = json_object_get(seconds, phases[i]);
-
-        if (json_is_number(value))
-            result->phase[result->phase_count++] =
-                (struct tn_trial_phase) { phases[i],
-                                          (int64_t)(json_number_value(value) * 1e3 + 0.5) };
-    }
-}
-
-static void take_suspects(const json_t *names, struct tn_trial_result *result)
-{
-    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(65536);
-    const json_t *name;
-    size_t i;
-
-    json_array_foreach(names, i, name)
-    {
-        if (!json_is_string(name))
-            continue;
-        tn_buf_adds(&text, text.size ? ", " : "");
-        tn_text_add_safe(&text, json_string_value(name), json_string_length(name));
-    }
-    (void)tn_text_copy(result->suspect, sizeof(result->suspect), tn_buf_text(&text));
-}
-
-static void take_answer(const struct tn_hearing *hearing, const struct tn_build_result *judged,
-                        struct tn_trial_result *result)
-{
-    *result = (struct tn_trial_result) { .outcome = judged->outcome,
-                                         .ran = tn_json_bool(hearing->answer, "ran", false),
-                                         .total_ms = (int64_t)(judged->total_seconds * 1e3) };
-    (void)tn_text_copy(result->stage, sizeof(result->stage), judged->stage);
-    (void)tn_text_copy(result->reason, sizeof(result->reason), judged->reason);
-    (void)tn_text_copy(result->first_line, sizeof(result->first_line), judged->first_line);
-    (void)tn_text_copy(result->cure, sizeof(result->cure), judged->cure);
-    take_phases(json_object_get(hearing->answer, "seconds"), result);
-    take_suspects(json_object_get(hearing->answer, "suspect"), result);
 }
 
 /* --- one run ----------------------------------------------------------------------------------*/
@@ -159,14 +113,14 @@ static int make_folder(struct folder *ret_folder, struct tn_error *err)
     return tn_fail_os(err, TN_E_IO, "make a temporary folder");
 }
 
-static int run_child(const struct tn_trial_request *request, const char *output, json_t *json,
-                     struct tn_trial_result *ret_result, struct tn_error *err)
+static int run_worker(const struct tn_trial_request *request, const char *output,
+                      struct tn_trial_result *ret_result, struct tn_error *err)
 {
+    tn_auto(tn_json_done) json_t *json = NULL;
     tn_auto(tn_hearing_done) struct tn_hearing hearing;
     struct tn_proc_result end = { 0 };
     struct tn_build_result judged = { 0 };
     struct tn_worker_run run = { .toolchain = request->toolchain,
-                                 .request = json,
                                  .output_path = output,
                                  .visible_gpu = request->gpu_uuid,
                                  .limits = { .time = time_limit(request) },
@@ -174,40 +128,60 @@ static int run_child(const struct tn_trial_request *request, const char *output,
                                  .user = &hearing };
     int rc = tn_hearing_init(&hearing, request->log_path, request->progress, request->user, err);
 
+    if (rc == TN_OK)
+        rc = make_request(request, &json, err);
     if (rc < 0)
         return rc;
+    run.request = json;
     rc = tn_worker_run(&run, &end, err);
     if (rc == TN_OK && end.stopped)
         rc = tn_fail(err, TN_E_CANCELLED, "the trial was stopped");
     if (rc < 0)
         return rc;
     tn_hearing_judge(&hearing, &end, &judged);
-    take_answer(&hearing, &judged, ret_result);
+    *ret_result = (struct tn_trial_result) { .outcome = judged.outcome };
+    tn_trial_result_take(ret_result, &hearing, &judged);
     tn_build_result_done(&judged);
     return TN_OK;
+}
+
+static bool is_trtexec(const struct tn_toolchain *toolchain)
+{
+    return strcmp(toolchain->kind, "trtexec") == 0;
+}
+
+bool tn_trial_possible(const struct tn_toolchain *toolchain)
+{
+    if (is_trtexec(toolchain))
+        return toolchain->builds.kind == TN_RUNTIME_TRT &&
+               tn_trtexec_supported(&toolchain->builds.version);
+    return strcmp(toolchain->kind, "python") == 0;
 }
 
 int tn_trial_run(const struct tn_trial_request *request, struct tn_trial_result *ret_result,
                  struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = NULL;
     tn_auto(folder_done) struct folder folder = { "" };
     tn_auto(tn_str_free) char *output = NULL;
     tn_auto(tn_fd_done) int lock = -1;
+    tn_nsec limit = time_limit(request);
     int rc;
 
-    if (strcmp(request->toolchain->kind, "python") != 0)
+    if (!tn_trial_possible(request->toolchain))
         return tn_fail(err, TN_E_UNSUPPORTED,
-                       "toolchain %s makes no trial loads: it is no Python environment",
+                       "toolchain %s makes no trial loads: it is neither a Python environment nor "
+                       "trtexec 8.2 to 11",
                        request->toolchain->id);
-    rc = make_request(request, &json, err);
-    if (rc == TN_OK)
-        rc = make_folder(&folder, err);
+    rc = make_folder(&folder, err);
     if (rc < 0)
         return rc;
     output = tn_path_join(folder.path, "trial");
     if (!output)
         return tn_fail(err, TN_E_NOMEM, "trial load");
-    rc = lock_gpu(request->gpu_uuid, time_limit(request), &lock, err);
-    return rc < 0 ? rc : run_child(request, output, json, ret_result, err);
+    rc = lock_gpu(request->gpu_uuid, limit, &lock, err);
+    if (rc < 0)
+        return rc;
+    return is_trtexec(request->toolchain)
+               ? tn_trtexec_trial(request, output, limit, ret_result, err)
+               : run_worker(request, output, ret_result, err);
 }

@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/libexec.h"
 #include "base/text.h"
 #include "plan/plan.h"
 #include "toolchain/child.h"
@@ -77,17 +76,6 @@ static bool files_are_there(const struct tn_build_request *request, struct tn_bu
     return true;
 }
 
-static int check_release(const struct tn_toolchain *toolchain, struct tn_error *err)
-{
-    char release[TN_VERSION_TEXT];
-
-    tn_version_print(&toolchain->builds.version, release);
-    if (tn_trtexec_supported(&toolchain->builds.version))
-        return TN_OK;
-    return tn_fail(err, TN_E_UNSUPPORTED, "toolchain %s: trtexec %s; 8.2 to 11 can be driven here",
-                   toolchain->id, *release ? release : "of a release that is not known");
-}
-
 /* --- one run ----------------------------------------------------------------------------------*/
 
 struct build {
@@ -132,20 +120,11 @@ static int make_command(struct build *build, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *cache = NULL;
     struct tn_trtexec_files files = { .plan = build->part };
-    char starter[PATH_MAX], parent[16];
-    int rc = tn_libexec_find("tenon-start", starter, err);
+    int rc = copy_cache(build, &cache, err);
 
-    if (rc == TN_OK)
-        rc = copy_cache(build, &cache, err);
-    if (rc < 0)
-        return rc;
     files.timing_cache = cache;
-    (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
-    rc = tn_trtexec_command_add(&build->command, starter, err);
     if (rc == TN_OK)
-        rc = tn_trtexec_command_add(&build->command, parent, err);
-    if (rc == TN_OK)
-        rc = tn_trtexec_command_add(&build->command, build->request->toolchain->path, err);
+        rc = tn_trtexec_command_start(&build->command, build->request->toolchain->path, err);
     return rc < 0 ? rc : tn_trtexec_command_fill(&build->command, build->request, &files, err);
 }
 
@@ -153,18 +132,14 @@ static void begin_hearing(struct build *build)
 {
     const struct tn_toolchain *toolchain = build->request->toolchain;
     const struct tn_build_options *options = build->request->options;
-    char release[TN_VERSION_TEXT], text[128];
+    char text[128];
 
-    build->output = (struct tn_trtexec_output) {
-        .hearing = &build->hearing,
-        .needs_calibration =
-            build->request->precision == TN_PRECISION_INT8 && !options->calibration[0],
-        .needs_cache = options->timing_cache[0] != '\0',
-    };
-    tn_version_print(&toolchain->builds.version, release);
-    (void)snprintf(text, sizeof(text), "trtexec %s: options from the release tables, not tried",
-                   release);
-    if (!tn_trtexec_tried(&toolchain->builds.version))
+    tn_trtexec_output_begin(&build->output, &build->hearing, TN_TRTEXEC_BUILDS);
+    build->output.needs_calibration =
+        build->request->precision == TN_PRECISION_INT8 && !options->calibration[0];
+    build->output.needs_cache = options->timing_cache[0] != '\0';
+    tn_trtexec_caution(&toolchain->builds.version, text);
+    if (text[0])
         tn_hearing_warn(&build->hearing, text);
     if (build->command.note[0])
         tn_hearing_warn(&build->hearing, build->command.note);
@@ -323,7 +298,7 @@ int tn_trtexec_build(const struct tn_build_request *request, struct tn_build_res
                      struct tn_error *err)
 {
     tn_auto(build_done) struct build build = { .request = request };
-    int rc = check_release(request->toolchain, err);
+    int rc = tn_trtexec_check(request->toolchain, err);
 
     if (rc < 0)
         return rc;

@@ -1,11 +1,13 @@
 #include "toolchain/trtexec_command.h"
 
+#include "base/libexec.h"
 #include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- releases ---------------------------------------------------------------------------------*/
 
@@ -38,6 +40,28 @@ bool tn_trtexec_tried(const struct tn_version *release)
             tn_version_compare(release, &one) == 0)
             return true;
     return false;
+}
+
+int tn_trtexec_check(const struct tn_toolchain *toolchain, struct tn_error *err)
+{
+    char release[TN_VERSION_TEXT];
+
+    tn_version_print(&toolchain->builds.version, release);
+    if (tn_trtexec_supported(&toolchain->builds.version))
+        return TN_OK;
+    return tn_fail(err, TN_E_UNSUPPORTED, "toolchain %s: trtexec %s; 8.2 to 11 can be driven here",
+                   toolchain->id, *release ? release : "of a release that is not known");
+}
+
+void tn_trtexec_caution(const struct tn_version *release, char ret_text[128])
+{
+    char text[TN_VERSION_TEXT];
+
+    ret_text[0] = '\0';
+    tn_version_print(release, text);
+    if (!tn_trtexec_tried(release))
+        (void)snprintf(ret_text, 128, "trtexec %s: options from the release tables, not tried",
+                       text);
 }
 
 /* --- options ----------------------------------------------------------------------------------*/
@@ -75,6 +99,14 @@ static const struct option options[] = {
       { 10, 9 },
       { 0, 0 } },
 
+    { "an engine to load", "--loadEngine=", { 8, 2 }, { 0, 0 } },
+    { "one inference", "--iterations=1", { 8, 2 }, { 0, 0 } },
+    { "no time of inference", "--duration=0", { 8, 2 }, { 0, 0 } },
+    { "no warm-up", "--warmUp=0", { 8, 2 }, { 0, 0 } },
+    { "averages of one", "--avgRuns=1", { 8, 2 }, { 0, 0 } },
+    { "shapes of a run", "--shapes=", { 8, 2 }, { 0, 0 } },
+    { "host code", "--versionCompatible", { 8, 6 }, { 0, 0 } }, /* before, engines hold none */
+
     /* from 11 on the model alone says it */
     { "precision fp32", NULL, { 8, 2 }, { 0, 0 } },
     { "precision fp16", "--fp16", { 8, 2 }, { 11, 0 } },
@@ -110,14 +142,15 @@ static const struct option options[] = {
 
 struct filling {
     struct tn_trtexec_command *command;
-    const struct tn_build_request *request;
+    const struct tn_toolchain *toolchain;
+    const struct tn_build_request *request; /* NULL: a load */
     struct tn_error *err;
     int rc;
 };
 
 static const struct tn_version *release_of(const struct filling *filling)
 {
-    return &filling->request->toolchain->builds.version;
+    return &filling->toolchain->builds.version;
 }
 
 static void refuse(struct filling *filling, const char *format, ...) TN_PRINTF(2, 3);
@@ -167,8 +200,7 @@ static const struct option *find(const struct filling *filling, const char *aske
     return NULL;
 }
 
-int tn_trtexec_command_add(struct tn_trtexec_command *command, const char *text,
-                           struct tn_error *err)
+static int append(struct tn_trtexec_command *command, const char *text, struct tn_error *err)
 {
     char *copy;
 
@@ -180,6 +212,20 @@ int tn_trtexec_command_add(struct tn_trtexec_command *command, const char *text,
         return tn_fail(err, TN_E_NOMEM, "an argument for trtexec");
     command->argument[command->count++] = copy;
     return TN_OK;
+}
+
+int tn_trtexec_command_start(struct tn_trtexec_command *command, const char *program,
+                             struct tn_error *err)
+{
+    char starter[PATH_MAX], parent[16];
+    int rc = tn_libexec_find("tenon-start", starter, err);
+
+    (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
+    if (rc == TN_OK)
+        rc = append(command, starter, err);
+    if (rc == TN_OK)
+        rc = append(command, parent, err);
+    return rc < 0 ? rc : append(command, program, err);
 }
 
 void tn_trtexec_command_done(struct tn_trtexec_command *command)
@@ -203,7 +249,7 @@ static void add(struct filling *filling, const char *asked, const char *value)
     tn_buf_adds(&text, value);
     filling->rc = tn_buf_check(&text, asked, filling->err);
     if (filling->rc == TN_OK)
-        filling->rc = tn_trtexec_command_add(filling->command, tn_buf_text(&text), filling->err);
+        filling->rc = append(filling->command, tn_buf_text(&text), filling->err);
 }
 
 static void add_number(struct filling *filling, const char *asked, int64_t value)
@@ -217,32 +263,40 @@ static void add_number(struct filling *filling, const char *asked, int64_t value
 /* --- shapes -----------------------------------------------------------------------------------*/
 
 /* trtexec splits at commas before it looks at quotes, takes quotes out of names, and from 9 on
- * reads a star as any text: such names cannot be said to it. */
-static bool sayable(struct filling *filling, const char *name)
+ * reads a star as any text: such names cannot be said to it. @return the byte that stands against
+ * it, or NULL */
+static const char *unsayable(const struct filling *filling, const char *name)
 {
     static const struct release stars = { 9, 0 };
     const char *at = strpbrk(name, ",'");
 
     if (!at && compare_release(release_of(filling), stars) >= 0)
         at = strchr(name, '*');
-    if (at)
-        refuse(filling,
-               "trtexec cannot be told a shape of input '%.200s': its name holds %c; rename it",
-               name, *at);
-    return !at;
+    return at;
+}
+
+static void add_dims(struct tn_buf *text, const char *name, const struct tn_dims *dims)
+{
+    const char *quote = strchr(name, ':') ? "'" : "";
+
+    tn_buf_addf(text, "%s%s%s%s:", text->size > 0 ? "," : "", quote, name, quote);
+    tn_dims_add(text, dims);
 }
 
 static void add_shape(struct filling *filling, struct tn_buf *text, const char *name,
                       const struct tn_dims *dims)
 {
-    const char *quote = strchr(name, ':') ? "'" : "";
+    const char *at = unsayable(filling, name);
 
-    if (!sayable(filling, name))
+    if (at)
+        refuse(filling,
+               "trtexec cannot be told a shape of input '%.200s': its name holds %c; rename it",
+               name, *at);
+    if (at)
         return;
     if (dims->count == 0)
         refuse(filling, "input '%.200s' is a scalar: trtexec takes no range of it", name);
-    tn_buf_addf(text, "%s%s%s%s:", text->size > 0 ? "," : "", quote, name, quote);
-    tn_dims_add(text, dims);
+    add_dims(text, name, dims);
 }
 
 static void add_shapes(struct filling *filling)
@@ -386,7 +440,9 @@ int tn_trtexec_command_fill(struct tn_trtexec_command *command,
                             const struct tn_build_request *request,
                             const struct tn_trtexec_files *files, struct tn_error *err)
 {
-    struct filling filling = { .command = command, .request = request, .err = err };
+    struct filling filling = {
+        .command = command, .toolchain = request->toolchain, .request = request, .err = err
+    };
 
     add(&filling, "a model", request->model_path);
     add(&filling, "a file to write", files->plan);
@@ -394,5 +450,39 @@ int tn_trtexec_command_fill(struct tn_trtexec_command *command,
     add_precision(&filling);
     add_shapes(&filling);
     add_options(&filling, files);
+    return filling.rc;
+}
+
+/* --- loads ------------------------------------------------------------------------------------*/
+
+/* All of them or none: half of the shapes would be taken for all. */
+static void add_shapes_of_run(struct filling *filling, const struct tn_shapes *shapes)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(48 << 10);
+
+    for (size_t i = 0; shapes && i < shapes->count; i++) {
+        const struct tn_shape_range *range = &shapes->range[i];
+
+        if (unsayable(filling, range->input) || range->opt.count == 0)
+            return;
+        add_dims(&text, range->input, &range->opt);
+    }
+    if (text.size > 0 && tn_buf_check(&text, "shapes of a run", NULL) == TN_OK)
+        add(filling, "shapes of a run", tn_buf_text(&text));
+}
+
+int tn_trtexec_command_load(struct tn_trtexec_command *command, const struct tn_trtexec_load *load,
+                            struct tn_error *err)
+{
+    static const char *const once[] = { "one inference", "no time of inference", "no warm-up",
+                                        "averages of one" };
+    struct filling filling = { .command = command, .toolchain = load->toolchain, .err = err };
+
+    add(&filling, "an engine to load", load->plan);
+    for (size_t i = 0; i < TN_COUNT(once); i++)
+        add(&filling, once[i], "");
+    add_shapes_of_run(&filling, load->shapes);
+    if (load->allow_host_code && find(&filling, "host code"))
+        add(&filling, "host code", "");
     return filling.rc;
 }

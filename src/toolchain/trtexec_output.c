@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,22 +18,47 @@ enum { STAMP_BYTES = 22, PREFIX_BYTES = 26 };
 
 /* --- phases -----------------------------------------------------------------------------------*/
 
-enum { AT_IMPORT, AT_PARSE, AT_PROFILE, AT_WRITE, AT_NOTHING };
-
 /* Lines of stdout that say where it is, in their order; any may be missing. */
-static const struct phase {
+struct phase {
     const char *words, *stage, *phase;
-    int at;
     bool if_well; /* printed after a failure too */
-} phases[] = {
-    { "", "spawn", "", AT_NOTHING, false },
-    { "TensorRT version: ", "import", "Starting the builder", AT_IMPORT, false },
-    { "Start parsing network model", "parse", "Parsing the model", AT_PARSE, false },
-    { "Finished parsing network model", "profile", "Setting up the build", AT_PROFILE, true },
-    { " timing cache in use", "build", "Searching tactics", AT_NOTHING, false },
-    { "Engine built in ", "write", "Writing the engine", AT_WRITE, true },
-    { "Engine deserialized in ", "write", "Engine loaded", AT_NOTHING, true },
 };
+
+enum { BUILD_IMPORT = 1, BUILD_PARSE, BUILD_PROFILE, BUILD_SEARCH, BUILD_WRITE };
+
+static const struct phase build_phases[] = {
+    { "", "spawn", "", false },
+    [BUILD_IMPORT] = { "TensorRT version: ", "import", "Starting the builder", false },
+    [BUILD_PARSE] = { "Start parsing network model", "parse", "Parsing the model", false },
+    [BUILD_PROFILE] = { "Finished parsing network model", "profile", "Setting up the build", true },
+    [BUILD_SEARCH] = { " timing cache in use", "build", "Searching tactics", false },
+    [BUILD_WRITE] = { "Engine built in ", "write", "Writing the engine", true },
+    { "Engine deserialized in ", "write", "Engine loaded", true },
+};
+
+enum { LOAD_DESERIALIZED = 3, LOAD_RUN, LOAD_RAN };
+
+/* The stages of a trial, as the worker calls them. */
+static const struct phase load_phases[] = {
+    { "", "library", "Starting trtexec", false },
+    { "TensorRT version: ", "runtime", "Opening the libraries", false },
+    { "Loaded engine size: ", "deserialize", "Deserializing", false },
+    [LOAD_DESERIALIZED] = { "Engine deserialized in ", "exec-context", "Making a context", false },
+    [LOAD_RUN] = { "Starting inference", "run", "First run", false },
+    [LOAD_RAN] = { "Timing trace has ", "run", "Ending", false },
+};
+
+static const struct {
+    const struct phase *row;
+    size_t count;
+} tables[] = {
+    [TN_TRTEXEC_BUILDS] = { build_phases, TN_COUNT(build_phases) },
+    [TN_TRTEXEC_LOADS] = { load_phases, TN_COUNT(load_phases) },
+};
+
+static_assert(TN_COUNT(build_phases) <= TN_TRTEXEC_PHASES_MAX &&
+                  TN_COUNT(load_phases) <= TN_TRTEXEC_PHASES_MAX,
+              "every phase has its time");
 
 /* Errors that say in which stage it was. */
 static const struct {
@@ -55,19 +81,32 @@ static bool went_well(const struct tn_trtexec_output *output)
     return output->hearing->error.rank == TN_TELLING_NONE && output->message_bytes == 0;
 }
 
+static void enter(struct tn_trtexec_output *output, size_t row)
+{
+    const struct phase *phase = &tables[output->work].row[row];
+
+    output->phase = (int)row;
+    output->reached[row] = tn_clock_monotonic();
+    set_stage(output->hearing, phase->stage);
+    (void)tn_text_copy(output->hearing->phase, sizeof(output->hearing->phase), phase->phase);
+}
+
+void tn_trtexec_output_begin(struct tn_trtexec_output *output, struct tn_hearing *hearing,
+                             enum tn_trtexec_work work)
+{
+    *output = (struct tn_trtexec_output) { .hearing = hearing, .work = work };
+    enter(output, 0);
+}
+
 /* @return false to stop */
 static bool hear_phase(struct tn_trtexec_output *output, const char *text)
 {
-    for (size_t i = (size_t)output->phase + 1; i < TN_COUNT(phases); i++) {
-        const struct phase *phase = &phases[i];
+    for (size_t i = (size_t)output->phase + 1; i < tables[output->work].count; i++) {
+        const struct phase *phase = &tables[output->work].row[i];
 
         if (!strstr(text, phase->words) || (phase->if_well && !went_well(output)))
             continue;
-        output->phase = (int)i;
-        if (phase->at < AT_NOTHING)
-            output->reached[phase->at] = tn_clock_monotonic();
-        set_stage(output->hearing, phase->stage);
-        (void)tn_text_copy(output->hearing->phase, sizeof(output->hearing->phase), phase->phase);
+        enter(output, i);
         return tn_hearing_report(output->hearing);
     }
     return true;
@@ -78,13 +117,38 @@ static double between(tn_nsec from, tn_nsec to)
     return from && to > from ? (double)(to - from) / (double)TN_NSEC_PER_S : 0;
 }
 
+/* A step lasts until a later one begins; the one that it failed in, until the end. */
+static json_t *seconds_of_load(const struct tn_trtexec_output *output)
+{
+    json_t *seconds = json_object();
+
+    for (size_t i = 0, next; i < LOAD_RAN; i = next) {
+        next = i + 1;
+        while (next < TN_COUNT(load_phases) && output->reached[next] == 0)
+            next++;
+        tn_json_set(seconds, load_phases[i].stage,
+                    json_real(between(output->reached[i], next < TN_COUNT(load_phases)
+                                                              ? output->reached[next]
+                                                              : output->ended)));
+    }
+    return seconds;
+}
+
 json_t *tn_trtexec_output_seconds(const struct tn_trtexec_output *output)
 {
     const tn_nsec *reached = output->reached;
 
-    return json_pack("{sf sf sf}", "import", between(output->hearing->begun, reached[AT_PARSE]),
-                     "parse", between(reached[AT_PARSE], reached[AT_PROFILE]), "build",
-                     between(reached[AT_PROFILE], reached[AT_WRITE]));
+    if (output->work == TN_TRTEXEC_LOADS)
+        return seconds_of_load(output);
+    return json_pack("{sf sf sf}", "import", between(reached[0], reached[BUILD_PARSE]), "parse",
+                     between(reached[BUILD_PARSE], reached[BUILD_PROFILE]), "build",
+                     between(reached[BUILD_PROFILE], reached[BUILD_WRITE]));
+}
+
+bool tn_trtexec_output_ran(const struct tn_trtexec_output *output)
+{
+    return output->work == TN_TRTEXEC_LOADS && output->phase >= LOAD_RUN &&
+           output->word == TN_TRTEXEC_PASSED;
 }
 
 /* --- its own lines ----------------------------------------------------------------------------*/
@@ -142,7 +206,9 @@ static void hear_warning(struct tn_trtexec_output *output, const char *text)
     struct tn_hearing *hearing = output->hearing;
 
     tn_hearing_warn(hearing, text);
-    if (strstr(text, "no shapes were provided")) {
+    if (strstr(text, "no shapes were provided") && output->work == TN_TRTEXEC_LOADS) {
+        output->made_up_shapes = true;
+    } else if (strstr(text, "no shapes were provided")) {
         tn_hearing_consider(hearing, &hearing->error, text, strlen(text));
         spoil(output, "no-profile", "profile", text);
     }
@@ -310,6 +376,14 @@ static bool abort_says_why(const struct tn_hearing *hearing, const struct tn_pro
            !tn_log_lasting(telling->row);
 }
 
+/* @return the class of an end that explains itself by nothing but its status */
+static const char *class_of_failure(const struct tn_trtexec_output *output)
+{
+    if (output->spoilt)
+        return output->spoilt;
+    return tn_hearing_best(output->hearing)->rank == TN_TELLING_NONE ? "no-result" : "";
+}
+
 static void answer_failed(struct tn_trtexec_output *output, const struct tn_proc_result *end)
 {
     struct tn_hearing *hearing = output->hearing;
@@ -323,9 +397,21 @@ static void answer_failed(struct tn_trtexec_output *output, const struct tn_proc
     tn_json_set_str(answer, "stage", output->spoilt ? output->spoilt_stage : hearing->stage);
     tn_json_set_str(answer, "release", release);
     tn_json_set_str(answer, "text", output->spoilt ? output->spoilt_text : text);
-    tn_json_set_str(answer, "class", output->spoilt ? output->spoilt : "");
+    tn_json_set_str(answer, "class", class_of_failure(output));
     tn_json_set(answer, "seconds", tn_trtexec_output_seconds(output));
     hearing->answer = answer;
+}
+
+/* The sizes that trtexec makes up for dynamic inputs (1) need not be in the engine's range: that it
+ * does not take them says nothing against it. Trouble of the device does. */
+static bool loaded_but_not_run(const struct tn_trtexec_output *output,
+                               const struct tn_proc_result *end)
+{
+    const struct tn_telling *telling = tn_hearing_best(output->hearing);
+
+    return output->work == TN_TRTEXEC_LOADS && output->made_up_shapes &&
+           output->phase == LOAD_DESERIALIZED && output->word == TN_TRTEXEC_FAILED &&
+           end->exit_status == 1 && (!telling->row || telling->row->scope == TN_LOG_REQUEST);
 }
 
 bool tn_trtexec_output_end(struct tn_trtexec_output *output, const struct tn_proc_result *end)
@@ -333,9 +419,12 @@ bool tn_trtexec_output_end(struct tn_trtexec_output *output, const struct tn_pro
     bool well = end->exit_status == 0 || end->status_lost;
 
     end_message(output);
+    output->ended = tn_clock_monotonic();
     if (end->timed_out || end->flooded || end->abandoned)
         return false;
     if (!output->spoilt && well && output->word == TN_TRTEXEC_PASSED)
+        return true;
+    if (loaded_but_not_run(output, end))
         return true;
     if (output->spoilt || output->word == TN_TRTEXEC_FAILED || end->exit_status > 0 ||
         abort_says_why(output->hearing, end))

@@ -100,6 +100,19 @@ for other in "$@"; do
 done
 expect 3 "no GPU\|hides every GPU" "no GPU is shown" env CUDA_VISIBLE_DEVICES= "$tenon" check --trial "$work/flipped.engine"
 
+expect 0 '"ok":true,"stage":"context","free_bytes":[1-9]' "the driver is asked in a child, tied and without network" \
+    bash -c '"$0/tenon-start" $$ "$0/tenon-gpu"; exit $?' "$folder/libexec/tenon"
+if [ -n "${TENON_TRTEXEC:-}" ]; then
+    printf 'toolchains:\n  - { kind: trtexec, trtexec: %s, library: %s }\n' "$TENON_TRTEXEC" "$libraries" > "$work/trtexec.yaml"
+    through=(env TENON_TOOLCHAINS="$work/trtexec.yaml" TENON_STORE="$work/trtexec" "$tenon")
+    expect 0 '"level":"loaded".*"source":"built"' "trtexec builds and proves" "${through[@]}" get --json "$work/model.yaml"
+    engine=$("${through[@]}" get -q "$work/model.yaml" 2>/dev/null)
+    expect 0 "exec-context" "trtexec: check --trial shows its phases" "${through[@]}" check --trial -v "$engine"
+    for other in "$@"; do
+        expect 1 "wont-load" "trtexec: refused: $(basename "$other")" "${through[@]}" check --trial "$other"
+    done
+fi
+
 engine=$("$tenon" get -q "$work/model.yaml" 2>/dev/null)
 cat > "$work/bare.py" <<'PY'
 import sys

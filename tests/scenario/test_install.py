@@ -50,6 +50,7 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
         f"{libraries}/libtenon.so.0",
         f"{libraries}/libtenon.so.{VERSION}",
         f"{libraries}/pkgconfig/tenon.pc",
+        "usr/libexec/tenon/tenon-gpu",
         "usr/libexec/tenon/tenon-probe",
         "usr/libexec/tenon/tenon-start",
         "usr/libexec/tenon/tenon_worker.py",

@@ -142,7 +142,7 @@ def test_load__engine_tuned_for_a_gpu_waits_for_one(load, store, net):
     plans = [fakes.engine(store, data, model=name, sequence=number) for number, (data, name) in
              enumerate([(b"never loaded", "net"), (b"older", "net"), (b"newer", "net"), (b"another", "other")], 1)]
     for number, digest in enumerate(plans[1:]):
-        fakes.note(store, digest, last_used=number + 1, level="loaded", loaded_under="trt10.6.0.26 driver 570")
+        fakes.note(store, digest, last_used=number + 1, level="loaded", loaded_under=["trt10.6.0.26 driver 570"])
     calls, [one] = load(net, "ok", runtime="trt10.6.0.26", status=1)
     assert calls == 0 and one["code"] == "AGAIN" and f"{plans[2][2:]}/plan'" in one["text"]
 

@@ -517,7 +517,7 @@ TEST(toolchains_yaml_names_environments_and_programs)
     tree_done(&tree);
 }
 
-TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder)
+TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder_and_so_has_its_library)
 {
     static const struct tree_file yaml = { "/opt/tenon/bin/toolchains.yaml",
                                            "toolchains:\n"
@@ -538,6 +538,10 @@ TEST(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder)
     tree_probe(&tree, &device);
     assert_true(device.toolchain_count > 0);
     assert_string_equal(device.toolchain[0].id, "trt8.6.1.6");
+    assert_string_equal(device.runtime[device.runtime_count - 1].path,
+                        "/data/TensorRT-8.6.1.6/lib/libnvinfer.so.8.6.1");
+    assert_int_equal(device.runtime[device.runtime_count - 1].id.version.parts, 4);
+    assert_string_equal(device.runtime[device.runtime_count - 1].found_by, "toolchains.yaml");
     tree_done(&tree);
 }
 
@@ -610,7 +614,11 @@ TEST(the_stamp_changes_with_each_fact_and_only_then)
 {
     static const struct tree_file yaml = { "/etc/tenon/toolchains.yaml",
                                            "toolchains: [{kind: python, "
-                                           "python: /opt/venv/bin/python3}]\n" };
+                                           "python: /opt/venv/bin/python3},\n"
+                                           "  {kind: trtexec, trtexec: /data/trt/bin/trtexec, "
+                                           "library: /data/trt/lib}]\n" };
+    static const struct tree_file named = { "/data/trt/lib/libnvinfer.so.10.6.0", "x" };
+    static const struct tree_file program = { "/data/trt/bin/trtexec", "x", .mode = 0755 };
     static const struct tree_file wheel = { SITE "/tensorrt_rtx_libs-9.dist-info/METADATA", "" };
     static const struct tree_file driver = { "/sys/module/nvidia/version", "580.1\n" };
     static const struct tree_file boot = { "/proc/sys/kernel/random/boot_id", "other\n" };
@@ -628,6 +636,10 @@ TEST(the_stamp_changes_with_each_fact_and_only_then)
     assert_changes(&tree, &before, true, "toolchains.yaml");
     tree_write(&tree, &wheel);
     assert_changes(&tree, &before, true, "a wheel in a named environment");
+    tree_write(&tree, &named);
+    assert_changes(&tree, &before, true, "a library in a named folder");
+    tree_write(&tree, &program);
+    assert_changes(&tree, &before, true, "a named program");
     tree_write(&tree, &driver);
     assert_changes(&tree, &before, true, "driver");
     tree_write(&tree, &boot);
@@ -680,7 +692,8 @@ int main(void)
         cmocka_unit_test(several_wheels_in_one_environment_are_kept_apart),
         cmocka_unit_test(an_environment_that_others_can_change_is_no_toolchain),
         cmocka_unit_test(toolchains_yaml_names_environments_and_programs),
-        cmocka_unit_test(a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder),
+        cmocka_unit_test(
+            a_trtexec_of_an_unpacked_archive_has_the_version_of_its_folder_and_so_has_its_library),
         cmocka_unit_test(a_toolchains_yaml_with_a_mistake_is_an_error_with_its_place),
         cmocka_unit_test(a_named_toolchains_file_must_exist_and_one_of_others_is_not_read),
         cmocka_unit_test(the_stamp_changes_with_each_fact_and_only_then),

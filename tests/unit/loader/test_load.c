@@ -135,11 +135,12 @@ static void scene_done(struct scene *scene)
 /* What tn_get() does with an engine that it found. */
 static int prove(struct scene *scene)
 {
+    struct tn_rung rung = { .precision = TN_PRECISION_FP16 };
     int rc;
 
     scene->err = (struct tn_error) { 0 };
     scene->load.object = NULL;
-    rc = tn_job_try(&scene->job, TN_PRECISION_FP16, &scene->entry, &scene->why, &scene->err);
+    rc = tn_job_try(&scene->job, &rung, &scene->entry, &scene->why, &scene->err);
     if (rc == TN_PROOF_GOOD)
         rc = tn_job_load(&scene->job, TN_PRECISION_FP16, &scene->entry, &scene->why, &scene->err);
     return rc;
@@ -241,8 +242,8 @@ TEST(load__success_is_a_proof_for_later_calls)
     find_again(&scene);
     assert_int_equal(scene.entry.level, TN_LEVEL_LOADED);
     (void)tn_text_copy(scene.job.machine->driver_text, 32, "580.1");
-    assert_int_equal(tn_job_try(&scene.job, TN_PRECISION_FP16, &scene.entry, &scene.why, NULL),
-                     TN_PROOF_GOOD);
+    scene.options.load = NULL;
+    assert_int_equal(prove(&scene), TN_PROOF_GOOD);
     assert_int_equal(scene.entry.level, TN_LEVEL_HEADER); /* proved under another driver */
     scene_done(&scene);
 }
@@ -483,6 +484,24 @@ TEST(load__is_not_risked_where_the_child_found_no_driver_or_died)
     }
 }
 
+TEST(load__is_not_risked_while_a_child_that_died_is_still_remembered)
+{
+    struct scene scene;
+
+    scene_new(&scene);
+    give_gpu(&scene, "", "kill -SEGV $$");
+    assert_int_equal(prove(&scene), TN_E_AGAIN);
+    assert_int_equal(prove(&scene), TN_E_AGAIN);
+    assert_int_equal(trials(&scene), 1);
+    assert_int_equal(scene.application.calls, 0);
+    assert_contains(scene.err.text, "signal");
+    assert_contains(scene.err.text, scene.entry.path);
+    scene.options.retry = true;
+    assert_int_equal(prove(&scene), TN_E_AGAIN);
+    assert_int_equal(trials(&scene), 2);
+    scene_done(&scene);
+}
+
 TEST(load__is_tried_where_the_child_had_too_little_memory)
 {
     struct scene scene;
@@ -553,6 +572,7 @@ int main(void)
         cmocka_unit_test(load__comes_after_one_trial_in_a_child),
         cmocka_unit_test(load__death_asks_a_child_again_although_it_was_proved),
         cmocka_unit_test(load__is_not_risked_where_the_child_found_no_driver_or_died),
+        cmocka_unit_test(load__is_not_risked_while_a_child_that_died_is_still_remembered),
         cmocka_unit_test(load__is_tried_where_the_child_had_too_little_memory),
         cmocka_unit_test(trial__that_refuses_changed_bytes_does_not_blame_the_recipe),
         cmocka_unit_test(trial__that_dies_of_changed_bytes_does_not_blame_the_device),

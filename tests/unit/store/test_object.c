@@ -47,6 +47,46 @@ TEST(put__can_be_found_by_its_key_and_read_back)
     place_done(&place);
 }
 
+/* Level of the engine under conditions, as a later process reads it. */
+static enum tn_level level_under(struct place *place, const struct tn_digest *key,
+                                 const char *conditions)
+{
+    struct tn_entries found = { 0 };
+    enum tn_level level;
+
+    assert_int_equal(tn_objects_find(place->store, key, NULL, NULL, &found, NULL), TN_OK);
+    assert_int_equal(found.count, 1);
+    level = tn_object_level_under(&found.item[0], conditions);
+    tn_entries_done(&found);
+    return level;
+}
+
+TEST(proved__holds_for_each_of_many_conditions_and_for_no_other)
+{
+    struct place place = place_new();
+    struct tn_entry entry = put(&place, "a", "plan bytes");
+    const struct tn_digest *key = &entry.record.key;
+    char text[128];
+
+    assert_int_equal(level_under(&place, key, ""), TN_LEVEL_HEADER);
+    tn_object_proved(place.store, &entry, "driver 1 gpu A");
+    tn_object_proved(place.store, &entry, "driver 1 gpu B");
+    tn_object_proved(place.store, &entry, "driver 1 gpu B");
+    assert_int_equal(level_under(&place, key, "driver 1 gpu A"), TN_LEVEL_LOADED);
+    assert_int_equal(level_under(&place, key, "driver 1 gpu B"), TN_LEVEL_LOADED);
+    assert_int_equal(level_under(&place, key, "driver 1 gpu"), TN_LEVEL_HEADER);
+    assert_int_equal(level_under(&place, key, "driver 2 gpu A"), TN_LEVEL_HEADER);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(text, sizeof(text), "driver 2 gpu %d of a hundred", i);
+        tn_object_proved(place.store, &entry, text);
+    }
+    assert_int_equal(level_under(&place, key, text), TN_LEVEL_LOADED);
+    assert_int_equal(level_under(&place, key, "driver 2 gpu 70 of a hundred"), TN_LEVEL_LOADED);
+    assert_int_equal(level_under(&place, key, "driver 1 gpu A"), TN_LEVEL_HEADER);
+    tn_entry_done(&entry);
+    place_done(&place);
+}
+
 TEST(put__of_another_recipe_with_the_same_name_gets_digits_of_its_key)
 {
     struct place place = place_new();
@@ -728,6 +768,7 @@ int main(void)
         cmocka_unit_test(store_open__refuses_a_folder_that_others_may_write),
         cmocka_unit_test(find__refuses_a_plan_that_others_may_write),
         cmocka_unit_test(store_list__serves_hits_of_the_second_and_writes_to_the_first),
+        cmocka_unit_test(proved__holds_for_each_of_many_conditions_and_for_no_other),
         cmocka_unit_test(put_set_aside__keeps_the_plan_with_its_reason_and_publishes_nothing),
         cmocka_unit_test(objects_stamp__changes_when_an_engine_of_the_key_comes),
         cmocka_unit_test(lock__dies_with_its_holder_and_names_it_while_it_lives),

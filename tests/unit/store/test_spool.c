@@ -234,9 +234,16 @@ static _Noreturn void write_many(const char *root, int writer, int count)
         _exit(1);
     for (int n = 1; n <= count; n++) {
         struct tn_outcome outcome = outcome_of(writer, n);
+        struct tn_error err = { 0 };
+        int rc;
 
-        if (tn_spool_add(store, &outcome, NULL) != TN_OK)
+        do
+            rc = tn_spool_add(store, &outcome, &err);
+        while (rc == TN_E_AGAIN); /* on a machine with much else to do */
+        if (rc != TN_OK) {
+            print_error("writer %d: %s\n", writer, err.text);
             _exit(1);
+        }
     }
     tn_store_close(store);
     _exit(0);

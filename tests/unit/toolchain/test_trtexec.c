@@ -4,10 +4,10 @@
  */
 #include "toolchain/trtexec.h"
 
-#include "../plan/make_plan.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "standin.h"
 #include "tn_test.h"
 #include "toolchain/toolchain.h"
 #include "toolchain/trtexec_command.h"
@@ -24,38 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX];
 static unsigned outputs;
-
-static const char *in_folder(const char *name)
-{
-    static char paths[8][PATH_MAX];
-    static unsigned turn;
-    char *path = paths[turn++ % TN_COUNT(paths)];
-
-    assert_true(snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX);
-    return path;
-}
-
-static void write_file(const char *path, const void *data, size_t size)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static char *read_text(const char *path)
-{
-    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(8 << 20);
-    struct tn_error err = { 0 };
-
-    if (tn_file_read(path, &text, &err) < 0)
-        fail_msg("%s", err.text);
-    tn_buf_adds(&text, "");
-    return text.size > 0 ? tn_buf_steal(&text) : strdup("");
-}
 
 /* --- transcripts ------------------------------------------------------------------------------*/
 
@@ -66,11 +35,11 @@ struct heard {
     bool passed;
 };
 
-static void hear_begin(struct heard *heard)
+static void hear_begin(struct heard *heard, enum tn_trtexec_work work)
 {
     *heard = (struct heard) { .passed = false };
     assert_int_equal(tn_hearing_init(&heard->hearing, NULL, NULL, NULL, NULL), TN_OK);
-    heard->output.hearing = &heard->hearing;
+    tn_trtexec_output_begin(&heard->output, &heard->hearing, work);
 }
 
 static void hear_end(struct heard *heard, const struct tn_proc_result *end)
@@ -196,7 +165,7 @@ static void check_transcript(const char *path, const char *name, const char *exi
     char *copy = strdup(text);
 
     assert_non_null(copy);
-    hear_begin(&heard);
+    hear_begin(&heard, TN_TRTEXEC_BUILDS);
     hear_transcript(&heard, copy);
     hear_end(&heard, &end);
     if (heard.output.word != word)
@@ -239,16 +208,22 @@ TEST(trtexec_output__reads_every_real_transcript)
     assert_true(seen >= 152);
 }
 
-static void hear_text(struct heard *heard, const char *text, int status)
+static void hear_text_of(enum tn_trtexec_work work, struct heard *heard, const char *text,
+                         int status)
 {
     struct tn_proc_result end = { .exit_status = status };
     char *copy = strdup(text);
 
     assert_non_null(copy);
-    hear_begin(heard);
+    hear_begin(heard, work);
     hear_transcript(heard, copy);
     hear_end(heard, &end);
     free(copy);
+}
+
+static void hear_text(struct heard *heard, const char *text, int status)
+{
+    hear_text_of(TN_TRTEXEC_BUILDS, heard, text, status);
 }
 
 #define BANNER "    0.001 o &&&& RUNNING TensorRT.trtexec [TensorRT v101501] [b29] # trtexec\n"
@@ -327,6 +302,9 @@ TEST(trtexec_output__survives_damaged_lines)
                "    0.001 e " STAMP "[E] [TRT] a.cpp:10: ERROR: b.cpp:3 In function checkFoo:\n"
                "    0.001 e [8] false\n"
                "    0.001 e " STAMP "[W] [TRT] The timing cache will not be used!\n"
+               "    0.001 o " STAMP "[I] [TRT] Loaded engine size: 3 MiB\n"
+               "    0.001 o " STAMP "[I] Engine deserialized in 0.01 sec.\n"
+               "    0.001 e " STAMP "[W] Dynamic dimensions required, but no shapes were provided\n"
                "    0.001 e " STAMP "[E]";
     uint32_t seed = 1;
 
@@ -339,10 +317,33 @@ TEST(trtexec_output__survives_damaged_lines)
             seed = seed * 1664525u + 1013904223u;
             text[(seed >> 8) % (sizeof(whole) - 1)] = (char)(1 + (seed >> 24) % 255);
         }
-        hear_text(&heard, text, 1);
+        hear_text_of(round % 2 ? TN_TRTEXEC_LOADS : TN_TRTEXEC_BUILDS, &heard, text, 1);
         assert_int_not_equal(heard.result.outcome, TN_BUILD_DONE);
         hear_done(&heard);
     }
+}
+
+/* That nothing was said is no reason to never try again, in whatever step it was. */
+TEST(trtexec_output__takes_an_end_without_a_word_for_no_lasting_failure)
+{
+    struct heard heard;
+
+    hear_text(&heard,
+              BANNER "    0.001 o " STAMP "[I] Start parsing network model.\n"
+                     "    0.001 o &&&& FAILED TensorRT.trtexec\n",
+              1);
+    assert_string_equal(heard.result.stage, "parse");
+    assert_string_equal(heard.result.reason, "no-result");
+    assert_int_equal(heard.result.outcome, TN_BUILD_TROUBLE);
+    hear_done(&heard);
+    hear_text_of(TN_TRTEXEC_LOADS, &heard,
+                 BANNER "    0.001 o " STAMP "[I] [TRT] Loaded engine size: 3 MiB\n"
+                        "    0.001 o &&&& FAILED TensorRT.trtexec\n",
+                 1);
+    assert_string_equal(heard.result.stage, "deserialize");
+    assert_string_equal(heard.result.reason, "no-result");
+    assert_int_equal(heard.result.outcome, TN_BUILD_TROUBLE);
+    hear_done(&heard);
 }
 
 TEST(trtexec_output__believes_no_version_that_is_none)
@@ -415,19 +416,6 @@ static void job_done(struct job *job)
     tn_shapes_done(&job->shapes);
 }
 
-static void write_plan(const struct tn_version *version)
-{
-    struct made_kind kind = made_kinds[version->part[0] < 10 ? 8 : 12];
-    struct made_facts facts;
-    static struct made made;
-
-    for (int i = 0; i < 4; i++)
-        kind.version[i] = (unsigned char)version->part[i];
-    facts = made_facts_of(&kind);
-    make_plan(&made, &facts);
-    write_file(in_folder("made.plan"), made.data, made.size);
-}
-
 static void prepare_standin(const struct job *job)
 {
     json_t *setup = json_pack("{s[iiii] ss ss ss? si}", "release", job->stands_in.part[0],
@@ -487,23 +475,6 @@ static void assert_ended(const struct job *job, enum tn_build_outcome outcome, c
         fail_msg("%d %s: %s: %s", (int)result->outcome, result->stage, result->reason,
                  result->first_line);
     assert_nothing_beside(job);
-}
-
-/* Whether the stand-in was asked for exactly this word. */
-static bool was_asked(const char *word)
-{
-    char *text = read_text(in_folder("asked.txt")), *save = NULL;
-    bool found = false;
-
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        found |= strcmp(line, word) == 0;
-    free(text);
-    return found;
-}
-
-static bool was_started(void)
-{
-    return access(in_folder("asked.txt"), F_OK) == 0;
 }
 
 static void ask_much(struct job *job)
@@ -917,34 +888,6 @@ TEST(trtexec__has_no_converter)
     job_done(&job);
 }
 
-/* --- the group --------------------------------------------------------------------------------*/
-
-static int make_folder(void **state)
-{
-    char script[PATH_MAX], *text;
-    tn_auto(tn_buf_done) struct tn_buf program = TN_BUF(1 << 20);
-    (void)state;
-
-    (void)snprintf(folder, sizeof(folder), "%s/tn-trtexec-XXXXXX",
-                   getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(script, sizeof(script), "%s/tests/unit/toolchain/trtexec_standin.py",
-                   getenv("TENON_SOURCE_ROOT"));
-    text = read_text(script);
-    tn_buf_addf(&program, "#!/usr/bin/python3 -IB\n%s", text);
-    free(text);
-    write_file(in_folder("trtexec"), tn_buf_text(&program), program.size);
-    assert_int_equal(chmod(in_folder("trtexec"), 0700), 0);
-    write_file(in_folder("model.onnx"), "onnx", 4);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return tn_dir_remove(folder, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -953,6 +896,7 @@ int main(void)
         cmocka_unit_test(trtexec_output__takes_no_chatter_for_the_reason),
         cmocka_unit_test(trtexec_output__takes_neither_word_nor_status_alone_for_success),
         cmocka_unit_test(trtexec_output__survives_damaged_lines),
+        cmocka_unit_test(trtexec_output__takes_an_end_without_a_word_for_no_lasting_failure),
         cmocka_unit_test(trtexec_output__believes_no_version_that_is_none),
         cmocka_unit_test(trtexec__asks_each_release_in_its_own_words),
         cmocka_unit_test(trtexec__asks_no_release_for_an_option_that_it_lacks),
@@ -972,5 +916,5 @@ int main(void)
         cmocka_unit_test(trtexec__has_no_converter),
     };
 
-    return cmocka_run_group_tests_name("trtexec", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("trtexec", tests, make_standin, remove_standin);
 }
