@@ -3,7 +3,7 @@
  * munmap and close of the plan. bench_get STORE MODEL RUNTIME
  *
  * Prints "OURS_NS ANCHOR_NS PATH": medians of 1000 interleaved calls with one loader. The store
- * must hold the engine, and model and engine must be older than two seconds.
+ * must hold the engine.
  */
 #include "base/clock.h"
 
@@ -81,6 +81,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "bench_get: %s\n", err.text);
         return 1;
     }
+    (void)get_once(loader, argv[2], &want, path, sizeof(path));
+    (void)sleep(3); /* what that call noted is believed from then on */
     for (int i = 0; i < 3; i++)
         (void)get_once(loader, argv[2], &want, path, sizeof(path));
     for (int i = 0; i < CALLS; i++) {
