@@ -40,7 +40,7 @@ struct exchange {
     struct tn_buf body; /* of an answer that is not handed on */
     /* sending */
     int fd;
-    int64_t start, at, end;
+    int64_t at, end;
     /* receiving */
     int64_t offset;
     tn_bytes_fn each;
@@ -252,17 +252,6 @@ static size_t on_send(char *room, size_t one, size_t size, void *user)
     return watched(exchange, exchange->at, exchange->end) ? got : CURL_READFUNC_ABORT;
 }
 
-/* A kept connection that was dead after all: the body is sent once more from its start. */
-static int on_seek(void *user, curl_off_t offset, int origin)
-{
-    struct exchange *exchange = user;
-
-    if (origin != SEEK_SET || offset < 0 || offset > exchange->end - exchange->start)
-        return CURL_SEEKFUNC_CANTSEEK;
-    exchange->at = exchange->start + offset;
-    return CURL_SEEKFUNC_OK;
-}
-
 /* ---- one exchange ---- */
 
 static void common_options(struct exchange *exchange, const char *url)
@@ -288,8 +277,7 @@ static void common_options(struct exchange *exchange, const char *url)
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
     (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send);
     (void)curl_easy_setopt(curl, CURLOPT_READDATA, exchange);
-    (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
-    (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, exchange);
+    /* no CURLOPT_SEEKFUNCTION: curl would send a large body once more from its start by itself */
     /* what is for this machine goes to no proxy */
     (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, client->server.url.loopback ? "*" : NULL);
 }
@@ -338,6 +326,7 @@ static const struct cause {
       "the connection was closed without an answer: http where https is spoken?" },
     { CURLE_RECV_ERROR, TN_E_AGAIN, "the connection broke" },
     { CURLE_SEND_ERROR, TN_E_AGAIN, "the connection broke" },
+    { CURLE_SEND_FAIL_REWIND, TN_E_AGAIN, "the connection broke" },
     { CURLE_PARTIAL_FILE, TN_E_AGAIN, "the connection broke" },
     { CURLE_OUT_OF_MEMORY, TN_E_NOMEM, "out of memory" },
 };
@@ -515,7 +504,7 @@ int tn_client_send_file(struct tn_client *client, const char *path, int fd, int6
                         int64_t total, struct tn_reply *ret_reply, struct tn_error *err)
 {
     tn_auto(exchange_done) struct exchange exchange = {
-        .client = client, .fd = fd, .start = offset, .at = offset, .end = total
+        .client = client, .fd = fd, .at = offset, .end = total
     };
     tn_auto(free_headers) struct curl_slist *headers = NULL;
     char range[96];
