@@ -119,6 +119,9 @@ int tn_net_check_filter(struct tn_net *net, const char *option, const char *text
 /** Hands out the `token` of an answer: to the file of --output (0600), else to standard output. */
 int tn_net_give_token(struct tn_net *net, json_t *answer, const char *whose, struct tn_error *err);
 
+/** Answers one question of the loader (remote.h). @return the exit status */
+int tn_net_child(struct tn_net *net);
+
 /* The verbs. */
 int tn_net_login(struct tn_net *net, struct tn_error *err);
 int tn_net_logout(struct tn_net *net, struct tn_error *err);

@@ -38,6 +38,14 @@ static const struct row *find(const char *name)
     return NULL;
 }
 
+static void end(struct tn_net *net)
+{
+    tn_meter_end(&net->meter);
+    tn_client_close(net->client);
+    tn_server_done(&net->server);
+    curl_global_cleanup();
+}
+
 static int run(const struct tn_invocation *call)
 {
     struct tn_net net = { .call = call, .meter = tn_meter_start(call) };
@@ -48,11 +56,21 @@ static int run(const struct tn_invocation *call)
         rc = tn_fail(&err, TN_E_NOMEM, "start the network library");
     else
         rc = find(call->command->name)->run(&net, &err);
-    tn_meter_end(&net.meter);
-    tn_client_close(net.client);
-    tn_server_done(&net.server);
-    curl_global_cleanup();
+    end(&net);
     return rc < 0 ? tn_cli_error(call, &err) : rc;
+}
+
+/* A child of `tenon get`. */
+static int serve_loader(void)
+{
+    static const struct tn_invocation call = { .command = &tn_cmd_login, .quiet = true };
+    struct tn_net net = { .call = &call };
+    int status = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
+                     ? tn_net_child(&net)
+                     : tn_error_exit_status(TN_E_NOMEM);
+
+    end(&net);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -60,12 +78,14 @@ int main(int argc, char **argv)
     const struct row *row = argc > 1 ? find(argv[1]) : NULL;
     struct tn_command own;
 
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc == 2 && strcmp(argv[1], "--child") == 0)
+        return serve_loader();
     if (!row) {
         (void)fprintf(stderr, "tenon-net: started by 'tenon login', 'tenon push' and others: call "
                               "those\n");
         return tn_error_exit_status(TN_E_USAGE);
     }
-    (void)signal(SIGPIPE, SIG_IGN);
     own = *row->command;
     own.helper = NULL;
     own.run = run;

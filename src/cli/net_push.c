@@ -31,6 +31,7 @@ struct push {
     const char *version;
     struct tn_model variant[TN_LADDER_MAX];
     struct tn_recipe wanted[TN_LADDER_MAX]; /* of a variant: what engines have in common */
+    struct tn_shapes complete;              /* of the first variant: every dynamic input */
     int read;                               /* variants that were read */
     struct blob *blob;
     size_t blob_count;
@@ -55,6 +56,7 @@ static void push_done(struct push *push)
     free(push->blob);
     tn_entries_done(&push->engines);
     tn_shapes_done(&push->shapes);
+    tn_shapes_done(&push->complete);
     tn_spec_done(&push->spec);
     tn_json_done(&push->skipped);
     tn_store_close(push->store);
@@ -160,7 +162,10 @@ static int make_wanted(struct push *push, int at, struct tn_error *err)
 
     if (rc == TN_OK)
         rc = tn_recipe_make(&want, &push->wanted[at], err);
-    tn_shapes_done(&shapes);
+    if (rc == TN_OK && at == 0)
+        push->complete = shapes;
+    else
+        tn_shapes_done(&shapes);
     return rc;
 }
 
@@ -329,20 +334,76 @@ static json_t *ladder_json(const struct tn_ladder *ladder)
     return list;
 }
 
-/* What somebody needs to build further engines of this release. */
+static json_t *dims_json(const struct tn_dims *dims)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(512);
+
+    tn_dims_add(&text, dims);
+    return json_string(tn_buf_text(&text));
+}
+
+static json_t *shapes_json(const struct tn_shapes *shapes)
+{
+    json_t *json = json_object();
+
+    for (size_t i = 0; i < shapes->count; i++) {
+        json_t *range = json_object();
+
+        tn_json_set(range, "min", dims_json(&shapes->range[i].min));
+        tn_json_set(range, "opt", dims_json(&shapes->range[i].opt));
+        tn_json_set(range, "max", dims_json(&shapes->range[i].max));
+        tn_json_set(json, shapes->range[i].input, range);
+    }
+    return json;
+}
+
+static json_t *options_json(const struct tn_build_options *options, const struct tn_recipe *recipe)
+{
+    json_t *json = json_object();
+    json_t *flags = json_array();
+
+    for (int i = 0; i < options->flag_count; i++)
+        tn_json_append_str(flags, options->flag[i]);
+    tn_json_set(json, "flags", flags);
+    tn_json_set(json, "tf32", json_boolean(options->tf32));
+    tn_json_set_str(json, "hardware-compatibility", recipe->value[TN_RECIPE_HW_COMPAT]);
+    if (options->workspace_bytes > 0)
+        tn_json_set_int(json, "workspace", options->workspace_bytes);
+    if (options->optimization_level >= 0)
+        tn_json_set_int(json, "optimization-level", options->optimization_level);
+    return json;
+}
+
+/* What somebody needs to build further engines of this release: a model.yaml without its name and
+ * its variants, whose files have other names elsewhere. */
 static json_t *spec_json(const struct push *push)
 {
     json_t *json = json_object();
-    json_t *policy = json_object();
-    const struct tn_recipe *recipe = &push->wanted[0];
 
-    tn_json_set(policy, "precision", ladder_json(&push->spec.policy.ladder));
-    tn_json_set(json, "policy", policy);
-    tn_json_set_str(json, "shapes", recipe->value[TN_RECIPE_SHAPES]);
-    tn_json_set_str(json, "flags", recipe->value[TN_RECIPE_FLAGS]);
-    tn_json_set_str(json, "plugins", recipe->value[TN_RECIPE_PLUGINS]);
-    tn_json_set(json, "tf32", json_boolean(push->spec.options.tf32));
+    if (push->complete.count > 0)
+        tn_json_set(json, "shapes", shapes_json(&push->complete));
+    tn_json_set(json, "options", options_json(&push->spec.options, &push->wanted[0]));
+    if (push->spec.policy.ladder.count > 0) {
+        json_t *policy = json_object();
+
+        tn_json_set(policy, "precision", ladder_json(&push->spec.policy.ladder));
+        tn_json_set(json, "policy", policy);
+    }
     return json;
+}
+
+/* Files that a build needs and a release does not hold. */
+static json_t *needs_json(const struct tn_build_options *options)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < options->plugin_count; i++)
+        tn_json_append_str(list, tn_path_base(options->plugin[i].path));
+    if (options->calibration[0])
+        tn_json_append_str(list, tn_path_base(options->calibration));
+    if (options->timing_cache[0])
+        tn_json_append_str(list, tn_path_base(options->timing_cache));
+    return list;
 }
 
 static int make_manifest(struct push *push, json_t **ret_json)
@@ -359,6 +420,7 @@ static int make_manifest(struct push *push, json_t **ret_json)
     tn_json_set_str(json, "model", push->model);
     tn_json_set_str(json, "version", push->version);
     tn_json_set(json, "spec", spec_json(push));
+    tn_json_set(json, "needs", needs_json(&push->spec.options));
     *ret_json = json;
     json = NULL;
     return TN_OK;

@@ -66,6 +66,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.take(rogue, blob[1])
         if blob:
             return self.give(rogue, blob[1])
+        if self.command == "GET" and self.path.split("?")[0].endswith("/engines"):
+            return self.reply(200, {"items": [{"digest": path[-64:], "record": record} for path, record in
+                                              rogue.put.items() if path.startswith(self.path.split("?")[0] + "/")],
+                                    "next": None})
+        if self.command == "GET" and self.path in rogue.put:
+            return self.reply(200, rogue.put[self.path])
+        if self.command == "GET" and self.path.startswith("/api/v1/releases?"):
+            releases = [{"model": m[1], "version": m[2], "channels": rogue.channels.get(m[2], [])}
+                        for m in map(RELEASE.match, rogue.put) if m and f"model={m[1]}" in self.path]
+            return self.reply(200, {"items": releases, "next": None})
         if self.command == "PUT" and (RELEASE.match(self.path) or ENGINE.match(self.path)):
             there = self.path in rogue.put
             rogue.put[self.path] = json.loads(self.body())
@@ -127,6 +137,7 @@ class Rogue:
 
     def __init__(self):
         self.blobs, self.parts, self.put, self.requests, self.faults, self.received = {}, {}, {}, [], [], 0
+        self.channels = {}
         self.http = Server(("127.0.0.1", 0), Handler)
         self.http.rogue = self
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"

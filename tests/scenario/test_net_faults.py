@@ -72,7 +72,8 @@ def test_push__tells_a_release_all_that_it_is_made_of(rogue, models):
     assert rogue.blobs[variant["digest"]] == (models / "split.onnx").read_bytes()
     assert rogue.blobs[external["digest"]] == (models / "split.bin").read_bytes()
     assert variant["model_digest"] not in rogue.blobs, "the digest of the whole is that of no file"
-    assert manifest["spec"]["shapes"] == "x=1x1024:1x1024:1x1024"
+    assert manifest["spec"]["options"] == {"flags": [], "hardware-compatibility": "none", "tf32": True}
+    assert manifest["needs"] == []
 
 
 def test_push__dry_run_changes_nothing_and_says_what_would_resume(rogue, models):
