@@ -1,11 +1,11 @@
 /*
- * The fleet in memory: devices, releases, channels, deployments, actions, evidence; and what follows
- * from them. No HTTP and no SQL in it.
+ * The fleet in memory: devices, releases, channels, deployments, actions, evidence; and what
+ * follows from them. No HTTP and no SQL in it.
  *
  * Every change is an event: it changes memory, puts the rows that it touches into the database's
- * open transaction, and matches what it may have made matchable — never by a sweep over all devices.
- * The caller commits (tn_fleet_commit) before it answers anybody. Nothing here waits or reads a
- * clock: `now_ms` is wall time in ms, given by the caller.
+ * open transaction, and matches what it may have made matchable — never by a sweep over all
+ * devices. The caller commits (tn_fleet_commit) before it answers anybody. Nothing here waits or
+ * reads a clock: `now_ms` is wall time in ms, given by the caller.
  *
  * One thread. Pointers handed out live until the next call that changes the fleet.
  */
@@ -22,15 +22,15 @@ struct tn_fleet_device;
 
 /** Thresholds and limits; zero = the default in brackets. */
 struct tn_fleet_options {
-    int64_t poll_seconds;          /* between two polls of a device (300) */
-    int64_t evidence_devices;      /* lasting failures of different devices that stop an engine for
-                                      a class (2; 1 while nobody of the class has loaded it) */
-    int64_t evidence_ratio;        /* … when fewer than 1 in this many reporters succeeded (10) */
-    int64_t pause_devices;         /* a deployment pauses itself after so many have finished (5) */
-    int64_t pause_percent;         /* … of which so many percent failed (20) */
-    int64_t history_most;          /* status rows kept per action (100) */
-    int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
-    int64_t devices_most;          /* (2000000) */
+    int64_t poll_seconds;     /* between two polls of a device (300) */
+    int64_t evidence_devices; /* lasting failures of different devices that stop an engine for
+                                 a class (2; 1 while nobody of the class has loaded it) */
+    int64_t evidence_ratio;   /* … when fewer than 1 in this many reporters succeeded (10) */
+    int64_t pause_devices;    /* a deployment pauses itself after so many have finished (5) */
+    int64_t pause_percent;    /* … of which so many percent failed (20) */
+    int64_t history_most;     /* status rows kept per action (100) */
+    int64_t attributes_most;  /* per device (200), each name and value <= 128 bytes */
+    int64_t devices_most;     /* (2000000) */
 };
 
 /** Loads all rows. @return 0, TN_E_CORRUPT (rows that contradict), TN_E_NOMEM, TN_E_IO */
@@ -50,7 +50,8 @@ int tn_fleet_flush_seen(struct tn_fleet *fleet, int64_t now_ms, int64_t every_ms
 
 /** @param token  the device's own token, or NULL
  *  @param by     "gateway", "operator", "token"
- *  @return 0 (also when it is there already), TN_E_USAGE (an id that no path can carry), TN_E_TOOBIG */
+ *  @return 0 (also when it is there already), TN_E_USAGE (an id that no path can carry),
+ * TN_E_TOOBIG */
 int tn_fleet_enroll(struct tn_fleet *fleet, const char *id, const char *token, const char *by,
                     int64_t now_ms, struct tn_fleet_device **ret_device, struct tn_error *err);
 struct tn_fleet_device *tn_fleet_device(struct tn_fleet *fleet, const char *id);
@@ -59,8 +60,8 @@ size_t tn_fleet_device_count(const struct tn_fleet *fleet);
 /** In constant time. False without a token of its own. */
 bool tn_fleet_token_is(const struct tn_fleet_device *device, const char *token);
 /** A new random token (64 hex, shown once), or none when `ret_token` is NULL (revoked). */
-int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device,
-                       char ret_token[65], const char *who, int64_t now_ms, struct tn_error *err);
+int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
+                       const char *who, int64_t now_ms, struct tn_error *err);
 
 /** A poll: memory only. */
 void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms);
@@ -92,7 +93,8 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms,
                         struct tn_error *err);
-/** Devices that run it keep it; nobody gets it any more. `digest` may be a unique prefix of >= 6. */
+/** Devices that run it keep it; nobody gets it any more. `digest` may be a unique prefix of >= 6.
+ */
 int tn_fleet_engine_revoke(struct tn_fleet *fleet, const char *digest, const char *why,
                            const char *who, int64_t now_ms, struct tn_error *err);
 int tn_fleet_attach(struct tn_fleet *fleet, const char *digest, const char *kind, const char *name,
@@ -107,9 +109,10 @@ bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 /* ---- deployments ---- */
 
 struct tn_deploy {
-    const char *model, *channel, *version; /* one of channel, version; both NULL = channel "stable" */
-    const char *filter;                    /* NULL = every device */
-    int64_t first;                         /* stop after so many; 0 = all */
+    const char *model, *channel,
+        *version;       /* one of channel, version; both NULL = channel "stable" */
+    const char *filter; /* NULL = every device */
+    int64_t first;      /* stop after so many; 0 = all */
     bool accept_may_load;
 };
 /** Assigns at once to every device that matches and has an engine. @return 0, TN_E_INVALID (filter,
@@ -155,13 +158,14 @@ struct tn_feedback {
     const char *const *details;
     size_t detail_count;
     int64_t code; /* INT64_MIN = none */
-    const json_t *engine; /* Tenon's own agent: {result, reason, lasting, seconds, by}; may be NULL */
+    const json_t
+        *engine; /* Tenon's own agent: {result, reason, lasting, seconds, by}; may be NULL */
 };
 /** The device fetched its deployment. */
 int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                        int64_t now_ms, struct tn_error *err);
-/** @return 0; TN_E_NOTFOUND (no such action of this device); TN_E_CANCELLED (no longer active: 410);
- * TN_E_INVALID (words that DDI does not have) */
+/** @return 0; TN_E_NOTFOUND (no such action of this device); TN_E_CANCELLED (no longer active:
+ * 410); TN_E_INVALID (words that DDI does not have) */
 int tn_fleet_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                       const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err);
 int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
