@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the verb ---- */
 
@@ -120,22 +121,33 @@ static const json_t *member(const json_t *json, const char *key)
     return found;
 }
 
-static void add_ago(struct tn_buf *text, int64_t ms)
+/* "2026-11-23T01:02:03Z" -> seconds since 1970, or -1. */
+static int64_t seconds_of(const char *rfc3339)
+{
+    struct tm parts = { 0 };
+    const char *end = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &parts);
+
+    return end && *end == 'Z' ? (int64_t)timegm(&parts) : -1;
+}
+
+static void add_ago(struct tn_buf *text, const char *rfc3339)
 {
     static const struct {
         int64_t seconds;
         const char *name;
     } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-    int64_t seconds = (tn_clock_wall() / TN_NSEC_PER_MS - ms) / 1000;
+    int64_t then = seconds_of(rfc3339);
+    int64_t seconds = tn_clock_wall() / TN_NSEC_PER_S - then;
+    size_t unit = 0;
 
-    if (ms <= 0)
-        tn_buf_adds(text, "never");
-    for (size_t i = 0; ms > 0 && i < TN_COUNT(units); i++)
-        if (seconds >= 2 * units[i].seconds || units[i].seconds == 1) {
-            tn_buf_addf(text, "%lld %s ago",
-                        (long long)(seconds < 0 ? 0 : seconds / units[i].seconds), units[i].name);
-            return;
-        }
+    if (then < 0) {
+        tn_buf_adds(text, rfc3339);
+        return;
+    }
+    while (unit + 1 < TN_COUNT(units) && seconds < 2 * units[unit].seconds)
+        unit++;
+    tn_buf_addf(text, "%lld %s ago", (long long)(seconds < 0 ? 0 : seconds / units[unit].seconds),
+                units[unit].name);
 }
 
 static void add_plain(struct tn_buf *text, const json_t *value)
@@ -150,6 +162,7 @@ static void add_plain(struct tn_buf *text, const json_t *value)
         tn_buf_adds(text, json_is_true(value) ? "yes" : "no");
 }
 
+/* Of objects their names: engines of actions, kinds of attachments. */
 static void add_list(struct tn_buf *text, const json_t *list)
 {
     const json_t *one;
@@ -157,8 +170,13 @@ static void add_list(struct tn_buf *text, const json_t *list)
 
     json_array_foreach(list, at, one)
     {
+        const char *name = tn_json_str(one, "engine", tn_json_str(one, "kind", ""));
+
         tn_buf_adds(text, at ? ", " : "");
-        add_plain(text, one);
+        if (json_is_object(one))
+            tn_buf_adds(text, name);
+        else
+            add_plain(text, one);
     }
 }
 
@@ -193,10 +211,9 @@ static void add_cell(struct tn_buf *text, const json_t *value, enum tn_cell cell
             tn_text_add_bytes(text, json_integer_value(value));
         break;
     case TN_CELL_AGO:
-        if (json_is_integer(value))
-            add_ago(text, json_integer_value(value));
-        else
-            add_plain(text, value);
+        tn_buf_adds(text, value ? "" : "never");
+        if (json_is_string(value))
+            add_ago(text, json_string_value(value));
         break;
     case TN_CELL_COUNT:
         if (json_is_array(value))

@@ -78,7 +78,7 @@ enum tn_cell {
     TN_CELL_TEXT, /* also numbers and true, false */
     TN_CELL_DIGEST,
     TN_CELL_BYTES,
-    TN_CELL_AGO,   /* ms since 1970 -> "3 min ago" */
+    TN_CELL_AGO,   /* a time -> "3 min ago"; none = never */
     TN_CELL_COUNT, /* of a list, or the number */
     TN_CELL_PAIRS, /* an object of texts: "site=north, …" */
 };

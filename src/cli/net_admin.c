@@ -6,12 +6,9 @@
 static int token_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "ID", "id", TN_CELL_TEXT },
-        { "ROLE", "role", TN_CELL_TEXT },
-        { "NAME", "name", TN_CELL_TEXT },
-        { "CREATED", "created_ms", TN_CELL_AGO },
-        { "REVOKED", "revoked_ms", TN_CELL_AGO },
-        { 0 },
+        { "ID", "id", TN_CELL_TEXT },          { "ROLE", "role", TN_CELL_TEXT },
+        { "NAME", "name", TN_CELL_TEXT },      { "CREATED", "created", TN_CELL_AGO },
+        { "REVOKED", "revoked", TN_CELL_AGO }, { 0 },
     };
 
     return tn_net_list(net, "/api/v1/tokens", columns, "no tokens", err);

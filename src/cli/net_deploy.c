@@ -13,10 +13,12 @@ static const struct tn_net_column map_columns[] = {
     { "PLATFORM", "platform", TN_CELL_TEXT },
     { "RUNTIME", "runtime", TN_CELL_TEXT },
     { "GPU", "gpu|class", TN_CELL_TEXT },
+    { "VIA", "delivery", TN_CELL_TEXT },
     { "DEVICES", "devices", TN_CELL_COUNT },
-    { "STATE", "state", TN_CELL_TEXT },
+    { "RUNNING", "running", TN_CELL_COUNT },
+    { "WAITING", "waiting", TN_CELL_COUNT },
     { "VERDICT", "verdict", TN_CELL_TEXT },
-    { "ENGINE", "name|engine", TN_CELL_TEXT },
+    { "ENGINE", "engine/name|state", TN_CELL_TEXT },
     { 0 },
 };
 
@@ -160,11 +162,11 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
     rc = tn_net_send(net, "POST", "/api/v1/deployments", json_incref(body), &answer, err);
     if (rc < 0)
         return rc;
-    return tn_net_say(net, answer, err, "deployment %lld: %lld device%s assigned, %lld in holes",
-                      (long long)tn_json_int(answer, "id", 0),
-                      (long long)tn_json_int(answer, "assigned", 0),
-                      tn_json_int(answer, "assigned", 0) == 1 ? "" : "s",
-                      (long long)tn_json_int(answer, "holes", 0));
+    return tn_net_say(
+        net, answer, err, "deployment %lld: %lld device%s assigned, %lld waiting in holes",
+        (long long)tn_json_int(answer, "id", 0), (long long)tn_json_int(answer, "assigned", 0),
+        tn_json_int(answer, "assigned", 0) == 1 ? "" : "s",
+        (long long)tn_json_int(answer, "waiting", 0));
 }
 
 /* ---- deployments ---- */
@@ -175,12 +177,12 @@ static int deployments_list(struct tn_net *net, struct tn_error *err)
         { "N", "id", TN_CELL_COUNT },
         { "MODEL", "model", TN_CELL_TEXT },
         { "AT", "channel|version", TN_CELL_TEXT },
-        { "TO", "to|filter", TN_CELL_TEXT },
+        { "TO", "to", TN_CELL_TEXT },
         { "STATE", "state", TN_CELL_TEXT },
         { "ASSIGNED", "assigned", TN_CELL_COUNT },
         { "FINISHED", "finished", TN_CELL_COUNT },
         { "FAILED", "failed", TN_CELL_COUNT },
-        { "CREATED", "created_ms", TN_CELL_AGO },
+        { "CREATED", "created", TN_CELL_AGO },
         { "WHY", "why", TN_CELL_TEXT },
         { 0 },
     };
@@ -193,15 +195,15 @@ static const struct tn_net_column deployment_columns[] = {
     { "model", "model", TN_CELL_TEXT },
     { "channel", "channel", TN_CELL_TEXT },
     { "version", "version", TN_CELL_TEXT },
-    { "to", "to|filter", TN_CELL_TEXT },
+    { "to", "to", TN_CELL_TEXT },
     { "first", "first", TN_CELL_TEXT },
     { "state", "state", TN_CELL_TEXT },
     { "why", "why", TN_CELL_TEXT },
     { "assigned", "assigned", TN_CELL_TEXT },
     { "finished", "finished", TN_CELL_TEXT },
     { "failed", "failed", TN_CELL_TEXT },
-    { "holes", "holes", TN_CELL_TEXT },
-    { "created", "created_ms", TN_CELL_AGO },
+    { "waiting", "waiting", TN_CELL_TEXT },
+    { "created", "created", TN_CELL_AGO },
     { "by", "created_by", TN_CELL_TEXT },
     { 0 },
 };
@@ -272,9 +274,9 @@ static int actions_list(struct tn_net *net, struct tn_error *err)
         { "DEVICE", "device", TN_CELL_TEXT },
         { "MODEL", "model", TN_CELL_TEXT },
         { "VERSION", "version", TN_CELL_TEXT },
-        { "ENGINE", "digest|engine", TN_CELL_DIGEST },
+        { "ENGINE", "engine", TN_CELL_TEXT },
         { "STATE", "state", TN_CELL_TEXT },
-        { "CHANGED", "changed_ms", TN_CELL_AGO },
+        { "CHANGED", "changed", TN_CELL_AGO },
         { "DETAIL", "detail", TN_CELL_TEXT },
         { 0 },
     };
@@ -293,16 +295,16 @@ static const struct tn_net_column action_columns[] = {
     { "deployment", "deployment", TN_CELL_TEXT },
     { "model", "model", TN_CELL_TEXT },
     { "version", "version", TN_CELL_TEXT },
-    { "engine", "name|digest", TN_CELL_TEXT },
+    { "engine", "engine", TN_CELL_TEXT },
     { "state", "state", TN_CELL_TEXT },
     { "detail", "detail", TN_CELL_TEXT },
-    { "created", "created_ms", TN_CELL_AGO },
-    { "changed", "changed_ms", TN_CELL_AGO },
+    { "created", "created", TN_CELL_AGO },
+    { "changed", "changed", TN_CELL_AGO },
     { 0 },
 };
 
 static const struct tn_net_column history_columns[] = {
-    { "WHEN", "time_ms", TN_CELL_AGO },       { "EXECUTION", "execution", TN_CELL_TEXT },
+    { "WHEN", "time", TN_CELL_AGO },          { "EXECUTION", "execution", TN_CELL_TEXT },
     { "FINISHED", "finished", TN_CELL_TEXT }, { "CODE", "code", TN_CELL_TEXT },
     { "DETAILS", "details", TN_CELL_TEXT },   { 0 },
 };

@@ -37,11 +37,12 @@ static int devices_list(struct tn_net *net, struct tn_error *err)
     static const struct tn_net_column columns[] = {
         { "DEVICE", "id", TN_CELL_TEXT },
         { "STATE", "state", TN_CELL_TEXT },
-        { "GPU", "attributes/gpu.product|attributes/gpu.name|class", TN_CELL_TEXT },
-        { "RUNTIME", "runtime|attributes/runtime.trt|attributes/runtime.rtx", TN_CELL_TEXT },
-        { "RUNS", "installed/name|installed/version|installed", TN_CELL_TEXT },
+        { "GPU", "gpu|class", TN_CELL_TEXT },
+        { "RUNTIMES", "runtimes", TN_CELL_TEXT },
+        { "RUNS", "installed", TN_CELL_TEXT },
+        { "TO DO", "action/engine", TN_CELL_TEXT },
         { "LABELS", "labels", TN_CELL_PAIRS },
-        { "SEEN", "seen_ms", TN_CELL_AGO },
+        { "SEEN", "seen", TN_CELL_AGO },
         { 0 },
     };
     const char *where = tn_given(net->call, "where");
@@ -61,14 +62,19 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
     static const struct tn_net_column columns[] = {
         { "device", "id", TN_CELL_TEXT },
         { "state", "state", TN_CELL_TEXT },
-        { "registered", "created_ms", TN_CELL_AGO },
+        { "registered", "created", TN_CELL_AGO },
         { "by", "registered_by", TN_CELL_TEXT },
-        { "seen", "seen_ms", TN_CELL_AGO },
+        { "seen", "seen", TN_CELL_AGO },
+        { "gpu", "gpu", TN_CELL_TEXT },
+        { "runtimes", "runtimes", TN_CELL_TEXT },
+        { "platform", "platform", TN_CELL_TEXT },
         { "class", "class", TN_CELL_TEXT },
         { "labels", "labels", TN_CELL_PAIRS },
         { "attributes", "attributes", TN_CELL_PAIRS },
-        { "installed", "installed", TN_CELL_PAIRS },
-        { "action", "action", TN_CELL_PAIRS },
+        { "runs", "installed", TN_CELL_TEXT },
+        { "to do", "action/engine", TN_CELL_TEXT },
+        { "action", "action/id", TN_CELL_TEXT },
+        { "its state", "action/state", TN_CELL_TEXT },
         { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);

@@ -18,8 +18,8 @@ int tn_net_releases(struct tn_net *net, struct tn_error *err)
         { "MODEL", "model", TN_CELL_TEXT },
         { "VERSION", "version", TN_CELL_TEXT },
         { "CHANNELS", "channels", TN_CELL_TEXT },
-        { "ENGINES", "engines", TN_CELL_COUNT },
-        { "PUBLISHED", "created_ms", TN_CELL_AGO },
+        { "ENGINES", "engines_in_force", TN_CELL_COUNT },
+        { "PUBLISHED", "created", TN_CELL_AGO },
         { "BY", "created_by", TN_CELL_TEXT },
         { 0 },
     };
@@ -71,12 +71,9 @@ int tn_net_channel(struct tn_net *net, struct tn_error *err)
 static int engine_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "DIGEST", "digest", TN_CELL_DIGEST },
-        { "SIZE", "bytes|record/plan_bytes", TN_CELL_BYTES },
-        { "STATE", "state", TN_CELL_TEXT },
-        { "ATTACHED", "attachments", TN_CELL_TEXT },
-        { "NAME", "name|record/name", TN_CELL_TEXT },
-        { 0 },
+        { "DIGEST", "digest", TN_CELL_DIGEST }, { "SIZE", "bytes", TN_CELL_BYTES },
+        { "REVOKED", "revoked", TN_CELL_TEXT }, { "ATTACHED", "attachments", TN_CELL_TEXT },
+        { "NAME", "name", TN_CELL_TEXT },       { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     char model[128], version[128];

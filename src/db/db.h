@@ -4,10 +4,11 @@
  *
  * Rows are read once, at start; after that the fleet lives in memory and only writes here. Writes
  * go into one open transaction; tn_db_commit() makes all of them durable at once (group commit: the
- * server calls it once per wake-up of its loop, and answers nobody before it). Every value is bound,
- * never part of SQL text.
+ * server calls it once per wake-up of its loop, and answers nobody before it). Every value is
+ * bound, never part of SQL text.
  *
- * A `struct tn_db` belongs to one thread; the checkpoint thread inside is its own business. Text in
+ * A `struct tn_db` belongs to one thread (but tn_db_backup()); the checkpoint thread inside is its
+ * own business. Text in
  * rows is UTF-8 without NUL; a NULL pointer is stored as NULL and read as NULL. Times are wall time
  * in ms since 1970. Text of a row that tn_db_each() hands out lives for that call.
  */
@@ -23,13 +24,13 @@ struct tn_db;
 
 /** A device that was registered. Key: id. */
 struct tn_row_device {
-    const char *id;         /* controller id */
-    const char *token_hash; /* 64 hex of the SHA-256 of its own token; NULL = none */
-    const char *attributes; /* JSON object of strings: the device's own */
-    const char *labels;     /* JSON object of strings: the operator's */
+    const char *id;            /* controller id */
+    const char *token_hash;    /* 64 hex of the SHA-256 of its own token; NULL = none */
+    const char *attributes;    /* JSON object of strings: the device's own */
+    const char *labels;        /* JSON object of strings: the operator's */
     const char *registered_by; /* "gateway", "operator", "token" */
     int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
-    int64_t flags;          /* TN_DEVICE_ROW_* of the fleet */
+    int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `deleted`. */
@@ -75,10 +76,11 @@ struct tn_row_deployment {
     const char *filter;  /* --to */
     int64_t first;       /* 0 = all */
     int64_t accept_may_load;
-    const char *state;   /* "running", "paused", "stopped" */
-    const char *why;     /* of the pause */
+    const char *state; /* "running", "paused", "stopped" */
+    const char *why;   /* of the pause */
     int64_t created_ms;
     const char *created_by;
+    int64_t brake_from; /* actions from this id on count for its brake */
 };
 
 /** What one device is to do. Key: id. */
@@ -87,9 +89,9 @@ struct tn_row_action {
     const char *device;
     int64_t deployment;
     const char *model, *version, *digest;
-    const char *state; /* "pending", "retrieved", "running", "canceling", "finished", "error",
-                          "canceled" */
-    const char *detail; /* the telling line of the last status */
+    const char *state;   /* "pending", "retrieved", "running", "canceling", "finished", "error",
+                            "canceled" */
+    const char *detail;  /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
 };
@@ -114,7 +116,7 @@ struct tn_row_override {
 
 /** A token of the REST interface, or the gateway token of the devices. Key: id. */
 struct tn_row_token {
-    const char *id; /* short, shown in lists */
+    const char *id;   /* short, shown in lists */
     const char *hash; /* 64 hex */
     const char *role; /* "admin", "publisher", "viewer", "gateway" */
     const char *name;
@@ -149,8 +151,8 @@ enum tn_table {
 };
 
 /**
- * Opens or makes the database file, brings an older schema up to date in one transaction, and checks
- * its integrity.
+ * Opens or makes the database file, brings an older schema up to date in one transaction, and
+ * checks its integrity.
  * @param path "DATA/tenond.db"; only one process may have it open for writing
  * @return 0; TN_E_CORRUPT; TN_E_AGAIN (another server has it); TN_E_UNSUPPORTED (a newer schema);
  *         TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM
@@ -163,6 +165,13 @@ void tn_db_close(struct tn_db *db);
 typedef bool (*tn_row_fn)(const void *row, void *user);
 int tn_db_each(struct tn_db *db, enum tn_table table, tn_row_fn each, void *user,
                struct tn_error *err);
+
+/**
+ * Rows of a table whose key is a number (deployment, action, audit), newest first, from the one
+ * before `before` (0 = from the newest).
+ */
+int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_fn each, void *user,
+                 struct tn_error *err);
 
 /** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
  * begins with the first write. @return 0, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM */
@@ -181,13 +190,15 @@ int tn_db_commit(struct tn_db *db, struct tn_error *err);
 /** Forgets everything since the last commit. */
 void tn_db_rollback(struct tn_db *db);
 
-/** A whole copy while the server runs, readable as a database of its own; made under a temporary
- * name, fsynced, renamed. */
+/** A whole copy of what is committed, readable as a database of its own; made under a temporary
+ * name, fsynced, renamed. Blocks as long as the copy takes, over a connection of its own: any
+ * thread may call it while another uses `db`, which must not be closed meanwhile. */
 int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err);
 
 /** Figures for metrics. */
 struct tn_db_figures {
     int64_t commits, rows, wal_bytes, file_bytes;
+    int64_t checkpoints, checkpoint_restarts, checkpoint_failures;
     double commit_seconds; /* sum */
 };
 void tn_db_figures(const struct tn_db *db, struct tn_db_figures *ret_figures);
