@@ -314,6 +314,28 @@ int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column
     return print_table(net, &table, nothing, err);
 }
 
+int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *page = NULL;
+    int rc;
+
+    do {
+        tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
+
+        tn_buf_adds(&asked, path);
+        tn_url_add_query(&asked, "limit", "500");
+        tn_url_add_query(&asked, "cursor", page ? tn_json_str(page, "next", NULL) : NULL);
+        tn_json_done(&page);
+        page = NULL;
+        rc = tn_net_get(net, tn_buf_text(&asked), &page, err);
+        if (rc == TN_OK && !json_is_array(json_object_get(page, "items")))
+            rc = tn_fail(err, TN_E_INVALID, "the server answered without a list of items");
+        if (rc == TN_OK && json_array_extend(items, json_object_get(page, "items")) < 0)
+            rc = tn_fail(err, TN_E_NOMEM, "list engines");
+    } while (rc == TN_OK && tn_json_str(page, "next", NULL));
+    return rc;
+}
+
 int tn_net_show(struct tn_net *net, const json_t *json, const struct tn_net_column *columns,
                 struct tn_error *err)
 {

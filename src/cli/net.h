@@ -93,6 +93,9 @@ struct tn_net_column {
 int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column *columns,
                 const char *nothing, struct tn_error *err);
 
+/** Appends the items of every page to an array. */
+int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_error *err);
+
 /** The table of items that were fetched; for people only. */
 int tn_net_table(const json_t *items, const struct tn_net_column *columns, const char *nothing,
                  struct tn_net *net, struct tn_error *err);

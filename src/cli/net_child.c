@@ -28,33 +28,9 @@ static void release_path(struct tn_buf *path, const char *model, const char *ver
     tn_url_add_segment(path, version);
 }
 
-/* All items of a list. */
-static int all_items(struct tn_net *net, const char *path, json_t *items, struct tn_error *err)
-{
-    tn_auto(tn_json_done) json_t *page = NULL;
-    int rc;
-
-    do {
-        tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
-
-        tn_buf_adds(&asked, path);
-        tn_url_add_query(&asked, "limit", "500");
-        tn_url_add_query(&asked, "cursor", page ? tn_json_str(page, "next", NULL) : NULL);
-        tn_json_done(&page);
-        page = NULL;
-        rc = tn_net_get(net, tn_buf_text(&asked), &page, err);
-        if (rc == TN_OK && !json_is_array(json_object_get(page, "items")))
-            rc = tn_fail(err, TN_E_INVALID, "the server answered without a list of items");
-        if (rc == TN_OK && json_array_extend(items, json_object_get(page, "items")) < 0)
-            rc = tn_fail(err, TN_E_NOMEM, "list engines");
-    } while (rc == TN_OK && tn_json_str(page, "next", NULL));
-    return rc;
-}
-
 static bool is_revoked(const json_t *engine)
 {
-    return tn_json_int(engine, "revoked_ms", 0) > 0 || tn_json_bool(engine, "revoked", false) ||
-           strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
+    return tn_json_bool(engine, "revoked", false);
 }
 
 /* The records of a release's engines that are in force. */
@@ -69,7 +45,7 @@ static int add_records(struct tn_net *net, const char *model, const char *versio
 
     release_path(&path, model, version);
     tn_buf_adds(&path, "/engines");
-    rc = all_items(net, tn_buf_text(&path), engines, err);
+    rc = tn_net_items(net, tn_buf_text(&path), engines, err);
     json_array_foreach(engines, at, engine)
     {
         json_t *record = json_object_get(engine, "record");
@@ -87,7 +63,7 @@ static int list_releases(struct tn_net *net, const char *model, json_t *releases
 
     tn_buf_adds(&path, "/api/v1/releases");
     tn_url_add_query(&path, "model", model);
-    return all_items(net, tn_buf_text(&path), releases, err);
+    return tn_net_items(net, tn_buf_text(&path), releases, err);
 }
 
 static bool has_channel(const json_t *release, const char *channel)
@@ -129,7 +105,7 @@ static int version_of(struct tn_net *net, const char *model, const char *at, cha
                             net->server.url.text, model, at);
 }
 
-/* The manifest may be the answer itself or a member of it. */
+/* What was published, in the answer about a release. */
 static json_t *manifest_of(json_t *release)
 {
     json_t *manifest = json_object_get(release, "manifest");

@@ -52,7 +52,7 @@ static void print_why(const json_t *items)
     {
         (void)printf("\n%s, %s, %s (class %s): %s\n", tn_json_str(item, "platform", "?"),
                      tn_json_str(item, "runtime", "?"), tn_json_str(item, "gpu", "?"),
-                     tn_json_str(item, "class", "?"), tn_json_str(item, "state", "?"));
+                     tn_json_str(item, "class_key", "?"), tn_json_str(item, "state", "?"));
         json_array_foreach(json_object_get(item, "why"), which, candidate)
         {
             print_reason(candidate);

@@ -508,28 +508,58 @@ static int publish(struct push *push, const json_t *manifest)
     return rc < 0 ? tn_while(push->err, rc, "publish %s@%s", push->model, push->version) : TN_OK;
 }
 
+/* The engines that the release has: digest -> anything. */
+static int ask_engines(struct push *push, json_t *ret_there)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *items = json_array();
+    const json_t *one;
+    size_t at;
+    int rc;
+
+    release_path(push, &path);
+    tn_buf_adds(&path, "/engines");
+    rc = tn_net_items(push->net, tn_buf_text(&path), items, push->err);
+    json_array_foreach(items, at, one)
+    {
+        tn_json_set(ret_there, tn_json_str(one, "digest", ""), json_true());
+    }
+    return rc;
+}
+
+static int add_engine(struct push *push, const struct tn_record *record)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *body = tn_record_to_json(record);
+    char hex[TN_DIGEST_HEX];
+    bool there;
+    int rc;
+
+    if (!body)
+        return tn_fail(push->err, TN_E_NOMEM, "add engines");
+    tn_digest_hex(&record->digest, hex);
+    release_path(push, &path);
+    tn_buf_adds(&path, "/engines");
+    tn_url_add_segment(&path, hex);
+    rc = put(push, tn_buf_text(&path), body, &there);
+    return rc < 0 ? tn_while(push->err, rc, "add engine '%s'", record->name) : TN_OK;
+}
+
 static int add_engines(struct push *push)
 {
-    int rc = TN_OK;
+    tn_auto(tn_json_done) json_t *there = json_object();
+    int rc = push->engines.count > 0 ? ask_engines(push, there) : TN_OK;
 
     for (size_t i = 0; rc == TN_OK && i < push->engines.count; i++) {
-        const struct tn_record *record = &push->engines.item[i].record;
-        tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
-        tn_auto(tn_json_done) json_t *body = tn_record_to_json(record);
         char hex[TN_DIGEST_HEX];
-        bool there = false;
 
-        if (!body)
-            return tn_fail(push->err, TN_E_NOMEM, "add engines");
-        tn_digest_hex(&record->digest, hex);
-        release_path(push, &path);
-        tn_buf_adds(&path, "/engines");
-        tn_url_add_segment(&path, hex);
-        rc = put(push, tn_buf_text(&path), body, &there);
-        push->engines_there += there;
-        push->engines_added += !there && rc == TN_OK;
-        if (rc < 0)
-            (void)tn_while(push->err, rc, "add engine '%s'", record->name);
+        tn_digest_hex(&push->engines.item[i].record.digest, hex);
+        if (json_object_get(there, hex)) {
+            push->engines_there++;
+            continue;
+        }
+        rc = add_engine(push, &push->engines.item[i].record);
+        push->engines_added += rc == TN_OK;
     }
     return rc;
 }
