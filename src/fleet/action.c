@@ -597,7 +597,7 @@ json_t *action_to_json(const struct action *action, bool with_history)
     tn_json_set_str(json, "model", engine->release->model);
     tn_json_set_str(json, "version", engine->release->version);
     tn_json_set_str(json, "digest", engine->hex);
-    tn_json_set_str(json, "engine", engine->name);
+    tn_json_set_str(json, "name", engine->name);
     tn_json_set_str(json, "precision", tn_precision_name(engine->precision));
     tn_json_set_str(json, "state", state_names[action->state]);
     tn_json_set_str(json, "detail", action->detail);

@@ -198,7 +198,7 @@ int tn_fleet_role_token_revoke(struct tn_fleet *fleet, const char *id, const cha
 
 /** A page: at most `limit` (0 = 100, at most 1000) from `cursor` (NULL or "" = the first);
  * `ret_cursor` is where the next page begins, "" = this was the last. Lists are JSON arrays. Wall
- * times are RFC 3339 texts. */
+ * times come as RFC 3339 (`created`) and in ms since 1970 (`created_ms`). */
 struct tn_page {
     const char *cursor;
     size_t limit;
@@ -212,7 +212,7 @@ json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const c
 json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version);
 /** Newest first. */
 json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page);
-/** With `waiting`: devices that it wants and has no engine for. NULL = no such deployment. */
+/** With `holes`: devices that it wants and has no engine for. NULL = no such deployment. */
 json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id);
 /** Newest first. */
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page);
@@ -225,7 +225,7 @@ json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct
 /**
  * The four-way map: an array of rows {model, version, platform, runtime, class, class_key, gpu,
  * cuda, delivery, devices, running, waiting, engine {digest, name, precision, proven, exact}|null,
- * verdict, state: "engine"|"hole"}; with `why` the verdict and reasons of every engine of the
+ * name, verdict, state: "engine"|"hole"}; with `why` the verdict and reasons of every engine of the
  * release. One row per release and match class.
  * @param model   NULL = all
  * @param version NULL = what runs, else what "stable" means, else the newest

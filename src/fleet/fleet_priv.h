@@ -417,7 +417,7 @@ bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *c
 
 /* ---- view.c, map.c, figures.c ---- */
 
-/** RFC 3339; null for 0. */
+/** `key` as RFC 3339 and `key`_ms as a number; both null for 0. */
 void set_time(json_t *json, const char *key, int64_t time_ms);
 /** DDI's words: unknown, registered, pending, in-sync, error. */
 const char *device_state(const struct tn_fleet_device *device);

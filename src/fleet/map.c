@@ -65,6 +65,7 @@ static void set_engine(json_t *json, const struct candidate *pick)
     tn_json_set(engine, "proven", json_boolean(pick->proven));
     tn_json_set(engine, "exact", json_boolean(pick->exact));
     tn_json_set(json, "engine", engine);
+    tn_json_set_str(json, "name", pick->engine->name);
     tn_json_set_str(json, "verdict", tn_verdict_name(pick->verdict));
 }
 
@@ -108,6 +109,7 @@ static json_t *row_json(struct tn_fleet *fleet, struct class *class, const struc
         set_engine(json, pick);
     } else {
         tn_json_set(json, "engine", json_null());
+        tn_json_set(json, "name", json_null());
         tn_json_set(json, "verdict", json_null());
     }
     if (why)

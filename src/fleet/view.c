@@ -10,14 +10,14 @@ enum { HISTORY_SHOWN = 20, LIMIT_DEFAULT = 100, LIMIT_MOST = 1000 };
 
 void set_time(json_t *json, const char *key, int64_t time_ms)
 {
-    char text[TN_RFC3339_BYTES];
+    char text[TN_RFC3339_BYTES] = "";
+    char in_ms[64];
 
-    if (time_ms <= 0) {
-        tn_json_set(json, key, json_null());
-        return;
-    }
-    tn_clock_rfc3339(time_ms * TN_NSEC_PER_MS, text);
+    if (time_ms > 0)
+        tn_clock_rfc3339(time_ms * TN_NSEC_PER_MS, text);
+    (void)snprintf(in_ms, sizeof(in_ms), "%s_ms", key);
     tn_json_set_str(json, key, text);
+    tn_json_set_int(json, in_ms, time_ms > 0 ? time_ms : TN_UNKNOWN);
 }
 
 static size_t limit_of(const struct tn_page *page)
@@ -71,7 +71,9 @@ static json_t *installed_json(const struct tn_fleet_device *device)
 static json_t *device_summary(const struct tn_fleet_device *device)
 {
     const struct class *class = device->class;
+    const struct action *installed = action_installed(device, NULL);
     json_t *json = json_object();
+    char runtime[TN_RUNTIME_TEXT] = "";
 
     tn_json_set_str(json, "id", device->id);
     tn_json_set_str(json, "state", device_state(device));
@@ -84,10 +86,14 @@ static json_t *device_summary(const struct tn_fleet_device *device)
     tn_json_set_str(json, "platform", class ? class->facts.platform : NULL);
     tn_json_set_str(json, "gpu", tn_pairs_get(&device->attributes, "gpu.product"));
     tn_json_set_str(json, "class", class ? class->gpu_class : NULL);
+    if (class)
+        class_runtime_text(class, 0, runtime);
+    tn_json_set_str(json, "runtime", runtime);
     tn_json_set(json, "runtimes", runtimes_json(class));
+    tn_json_set(json, "attributes", tn_pairs_to_json(&device->attributes));
     tn_json_set(json, "action",
                 device->active ? action_to_json(device->active, false) : json_null());
-    tn_json_set(json, "installed", installed_json(device));
+    tn_json_set(json, "installed", installed ? action_to_json(installed, false) : json_null());
     return json;
 }
 
@@ -151,7 +157,7 @@ json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_devic
     json_t *history = json_array();
 
     (void)fleet;
-    tn_json_set(json, "attributes", tn_pairs_to_json(&device->attributes));
+    tn_json_set(json, "models", installed_json(device));
     for (const struct action *action = device->actions;
          action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
         (void)json_array_append_new(history, action_to_json(action, false));
@@ -183,7 +189,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
     tn_json_set_str(json, "class", engine->gpu_class);
     tn_json_set_int(json, "bytes", engine->bytes);
     set_time(json, "added", engine->added_ms);
-    tn_json_set(json, "revoked", json_boolean(engine->revoked_ms != 0));
+    tn_json_set_str(json, "state", engine->revoked_ms ? "revoked" : "in-force");
     tn_json_set_str(json, "revoked_why", engine->revoked_why);
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
         const struct attachment *attachment = attachment_find(fleet, engine->hex, kinds[i]);
@@ -237,7 +243,7 @@ static json_t *release_summary(const struct tn_fleet *fleet, const struct releas
     tn_json_set_str(json, "created_by", release->created_by);
     tn_json_set(json, "channels", channels_of(fleet, release));
     tn_json_set(json, "variants", json_incref(json_object_get(release->manifest, "variants")));
-    tn_json_set_int(json, "engine_count", (int64_t)release->engines.count);
+    tn_json_set_int(json, "engines", (int64_t)release->engines.count);
     tn_json_set_int(json, "engines_in_force", (int64_t)in_force);
     return json;
 }
@@ -366,7 +372,7 @@ json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id)
     json_t *json = deployment ? deployment_json(deployment) : NULL;
 
     if (json)
-        tn_json_set_int(json, "waiting", waiting_for(fleet, deployment));
+        tn_json_set_int(json, "holes", waiting_for(fleet, deployment));
     return json;
 }
 
