@@ -30,7 +30,7 @@ static void release_path(struct tn_buf *path, const char *model, const char *ver
 
 static bool is_revoked(const json_t *engine)
 {
-    return tn_json_bool(engine, "revoked", false);
+    return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
 }
 
 /* The records of a release's engines that are in force. */

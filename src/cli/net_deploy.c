@@ -18,7 +18,7 @@ static const struct tn_net_column map_columns[] = {
     { "RUNNING", "running", TN_CELL_COUNT },
     { "WAITING", "waiting", TN_CELL_COUNT },
     { "VERDICT", "verdict", TN_CELL_TEXT },
-    { "ENGINE", "engine/name|state", TN_CELL_TEXT },
+    { "ENGINE", "name|state", TN_CELL_TEXT },
     { 0 },
 };
 
@@ -166,7 +166,7 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
         net, answer, err, "deployment %lld: %lld device%s assigned, %lld waiting in holes",
         (long long)tn_json_int(answer, "id", 0), (long long)tn_json_int(answer, "assigned", 0),
         tn_json_int(answer, "assigned", 0) == 1 ? "" : "s",
-        (long long)tn_json_int(answer, "waiting", 0));
+        (long long)tn_json_int(answer, "holes", 0));
 }
 
 /* ---- deployments ---- */
@@ -202,7 +202,7 @@ static const struct tn_net_column deployment_columns[] = {
     { "assigned", "assigned", TN_CELL_TEXT },
     { "finished", "finished", TN_CELL_TEXT },
     { "failed", "failed", TN_CELL_TEXT },
-    { "waiting", "waiting", TN_CELL_TEXT },
+    { "holes", "holes", TN_CELL_TEXT },
     { "created", "created", TN_CELL_AGO },
     { "by", "created_by", TN_CELL_TEXT },
     { 0 },

@@ -72,7 +72,7 @@ static int engine_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
         { "DIGEST", "digest", TN_CELL_DIGEST }, { "SIZE", "bytes", TN_CELL_BYTES },
-        { "REVOKED", "revoked", TN_CELL_TEXT }, { "ATTACHED", "attachments", TN_CELL_TEXT },
+        { "STATE", "state", TN_CELL_TEXT },     { "ATTACHED", "attachments", TN_CELL_TEXT },
         { "NAME", "name", TN_CELL_TEXT },       { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
