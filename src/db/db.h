@@ -80,6 +80,7 @@ struct tn_row_deployment {
     const char *why;   /* of the pause */
     int64_t created_ms;
     const char *created_by;
+    int64_t brake_from; /* actions from this id on count for its brake */
 };
 
 /** What one device is to do. Key: id. */

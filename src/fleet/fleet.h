@@ -87,6 +87,8 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
  * the name is TN_E_USAGE. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
+/** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */
+json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest);
 /** Adds an engine by its record; its plan must be a blob. The plan's own header is read and must
  * agree with the record (flavor, version, completeness).
  * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT */
@@ -138,10 +140,12 @@ struct tn_fleet_action {
     struct tn_digest file;
     int64_t file_bytes;
     const json_t *record; /* of the engine */
-    int64_t created_ms;
+    int64_t created_ms, changed_ms;
 };
-/** The active action of a device. @return false = none */
-bool tn_fleet_action(const struct tn_fleet_device *device, struct tn_fleet_action *ret_action);
+/** The active action of a device; what a paused deployment has not yet handed out is not offered.
+ * @return false = none */
+bool tn_fleet_action(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                     struct tn_fleet_action *ret_action);
 /** Any action of this device, also a finished one. */
 bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                            int64_t id, struct tn_fleet_action *ret_action);
@@ -179,6 +183,9 @@ int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *cl
 /* ---- tokens of the REST interface ---- */
 
 enum tn_role { TN_ROLE_NONE, TN_ROLE_VIEWER, TN_ROLE_PUBLISHER, TN_ROLE_ADMIN, TN_ROLE_GATEWAY };
+/** "viewer", …; the reverse gives TN_ROLE_NONE for any other text. */
+const char *tn_fleet_role_name(enum tn_role role);
+enum tn_role tn_fleet_role_parse(const char *name);
 /** Looks a token up by its hash, compared in constant time. */
 enum tn_role tn_fleet_role(const struct tn_fleet *fleet, const char *token, char ret_name[64]);
 int tn_fleet_role_token_new(struct tn_fleet *fleet, enum tn_role role, const char *name,
@@ -187,9 +194,11 @@ int tn_fleet_role_token_new(struct tn_fleet *fleet, enum tn_role role, const cha
 int tn_fleet_role_token_revoke(struct tn_fleet *fleet, const char *id, const char *who,
                                int64_t now_ms, struct tn_error *err);
 
-/* ---- views: new JSON values, NULL when memory has run out ---- */
+/* ---- views: new JSON values; NULL when memory has run out or there is no such thing ---- */
 
-/** A page: at most `limit` from `cursor` ("" = the first; `ret_cursor` "" = the last page). */
+/** A page: at most `limit` (0 = 100, at most 1000) from `cursor` (NULL or "" = the first);
+ * `ret_cursor` is where the next page begins, "" = this was the last. Lists are JSON arrays. Wall
+ * times come as RFC 3339 (`created`) and in ms since 1970 (`created_ms`). */
 struct tn_page {
     const char *cursor;
     size_t limit;
@@ -201,16 +210,36 @@ json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_devic
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page);
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version);
 json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version);
+/** Newest first. */
 json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page);
+/** With `holes`: devices that it wants and has no engine for. NULL = no such deployment. */
+json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id);
+/** Newest first. */
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page);
 json_t *tn_fleet_action_json(struct tn_fleet *fleet, int64_t id);
 json_t *tn_fleet_tokens_json(struct tn_fleet *fleet);
-/** The four-way map: rows {model, version, platform, runtime, class, gpu, devices, engine, verdict,
- * state: "engine"|"hole"}, with `why` the reasons of every candidate. */
+/** What a channel means now, or NULL. */
+const char *tn_fleet_channel(const struct tn_fleet *fleet, const char *model, const char *channel);
+/** The audit log, newest first: {seq, time, who, what, detail}. */
+json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct tn_error *err);
+/**
+ * The four-way map: an array of rows {model, version, platform, runtime, class, class_key, gpu,
+ * cuda, delivery, devices, running, waiting, engine {digest, name, precision, proven, exact}|null,
+ * name, verdict, state: "engine"|"hole"}; with `why` the verdict and reasons of every engine of the
+ * release. One row per release and match class.
+ * @param model   NULL = all
+ * @param version NULL = what runs, else what "stable" means, else the newest
+ * @return NULL with TN_E_NOTFOUND (no such release), TN_E_NOMEM
+ */
 json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char *version, bool why,
                           struct tn_error *err);
 
-/** Figures for metrics: the fleet's counters and gauges as flat rows. */
+/** Figures for metrics: flat rows, the lines of one metric together, names without a prefix, labels
+ * as Prometheus writes them ("" = none): devices{state} devices_silent actions{state}
+ * holes{model,release} devices_waiting{model,release} device_engines{model,release,precision,trt}
+ * engine_loads_total{model,release,class,trt,by,result}
+ * engine_deserialize_seconds_{bucket,sum,count} releases engines device_classes deployments_running
+ * matches_total assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 
