@@ -421,7 +421,7 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
     int rc;
 
     deploy_count(deployment, action);
-    if (action->state != ACTION_ERROR || !must_brake(fleet, deployment))
+    if (!must_brake(fleet, deployment))
         return TN_OK;
     (void)snprintf(why, sizeof(why), "%lld of %lld devices failed",
                    (long long)deployment->braked_failed,
