@@ -163,23 +163,15 @@ static struct tn_http_request *new_request(struct tn_http *http, struct MHD_Conn
     return request;
 }
 
-/* The headers are whole. @return whether a body is to come */
-static bool begin(struct tn_http_request *request)
+/* The headers are whole: what they alone decide. */
+static void begin(struct tn_http_request *request, int64_t bytes)
 {
     struct tn_http *http = request->http;
-    int64_t bytes;
 
     if (!find_route(request) || !http->options.admit(request, request->route, http->options.user))
-        return false;
-    bytes = tn_http_body_bytes(request);
-    if (!check_body(request, bytes))
-        return false;
-    if (bytes == 0 && !request->route->stream) {
-        run(request);
-        return false;
-    }
-    begin_body(request, bytes);
-    return !request->answer;
+        return;
+    if (check_body(request, bytes))
+        begin_body(request, bytes);
 }
 
 /* What comes after the answer is known is read and thrown away: the client hears it at the end. */
@@ -201,6 +193,8 @@ static void collect(struct tn_http_request *request, const char *data, size_t si
         tn_http_problem(request, 503, "NOMEM", "no memory for the body");
 }
 
+/* An answer to the first call ends the connection, because the library cannot know where the next
+ * request begins: only bodies that are not wanted are worth that. */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **context)
@@ -213,7 +207,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
         if (!request)
             return MHD_NO;
         *context = request;
-        return begin(request) ? MHD_YES : answer(request);
+        begin(request, tn_http_body_bytes(request));
+        return request->answer && tn_http_body_bytes(request) != 0 ? answer(request) : MHD_YES;
     }
     if (*size > 0) {
         collect(request, data, *size);

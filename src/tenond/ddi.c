@@ -188,7 +188,7 @@ void tn_ddi_poll(struct tn_http_request *request, void *user)
             tn_ddi_sleep_s(tenond->options.poll_ns / 1000000000, tn_http_part(request, "id")),
         .attributes = tn_fleet_wants_attributes(device),
     };
-    if (tn_fleet_action(device, &action)) {
+    if (tn_fleet_action(tenond->fleet, device, &action)) {
         *(action.canceling ? &poll.cancel_id : &poll.deployment_id) = action.id;
         poll.deployment_mark = mark_of(&action);
     }

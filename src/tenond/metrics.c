@@ -11,6 +11,24 @@ static const char *const type_names[] = { "counter", "gauge", "histogram" };
 
 /* Rows: name without "tenon_", type, help. One place; docs/metrics.md is cut from here. */
 #define METRICS(M)                                                                                 \
+    M(engine_loads_total, COUNTER,                                                                 \
+      "Engine loads by model, release, class, TensorRT version, who measured (application or "     \
+      "trial) and result.")                                                                        \
+    M(engine_deserialize_seconds, HISTOGRAM,                                                       \
+      "Seconds from the plan's bytes to a loaded engine, by model, release, class, version, and "  \
+      "who measured.")                                                                             \
+    M(device_engines, GAUGE, "Devices that run an engine, by model, release, precision, version.") \
+    M(devices, GAUGE, "Devices by state.")                                                         \
+    M(devices_silent, GAUGE, "Devices that have missed three polls.")                              \
+    M(holes, GAUGE, "Cells of the map without an engine for which devices wait.")                  \
+    M(devices_waiting, GAUGE, "Devices that wait in holes.")                                       \
+    M(actions, GAUGE, "Actions by state.")                                                         \
+    M(deployments_running, GAUGE, "Deployments that are running.")                                 \
+    M(releases, GAUGE, "Releases.")                                                                \
+    M(engines, GAUGE, "Engines in force.")                                                         \
+    M(device_classes, GAUGE, "Match classes: devices that differ in nothing that decides.")        \
+    M(matches_total, COUNTER, "Matches of a class against a release.")                             \
+    M(assignments_total, COUNTER, "Actions that were given to devices.")                           \
     M(build_info, GAUGE, "1, labelled with the version of the server.")                            \
     M(start_time_seconds, GAUGE, "When the server started, seconds since 1970.")                   \
     M(http_requests_total, COUNTER, "Answers by method, route and class of status.")               \
@@ -102,6 +120,15 @@ static void add(const char *name, const char *labels, double value, void *user)
         return;
     tn_buf_addf(&page->lines[at], "%s%s%s%s %.17g\n", name, labels && *labels ? "{" : "",
                 labels ? labels : "", labels && *labels ? "}" : "", value);
+}
+
+/* The fleet gives its names without the prefix. */
+static void add_figure(const char *metric, const char *labels, double value, void *user)
+{
+    char name[96];
+
+    (void)snprintf(name, sizeof(name), "tenon_%s", metric);
+    add(name, labels, value, user);
 }
 
 static void add_one(struct page *page, enum index at, double value)
@@ -213,7 +240,7 @@ int tn_metrics_write(struct tn_tenond *tenond, struct tn_buf *text, struct tn_er
     add_http(&page);
     add_db(&page);
     add_disk(&page);
-    tn_fleet_figures(tenond->fleet, tn_tenond_now_ms(), add, &page);
+    tn_fleet_figures(tenond->fleet, tn_tenond_now_ms(), add_figure, &page);
     rc = print(&page, text, err);
     for (size_t i = 0; i < ROW_COUNT; i++)
         tn_buf_done(&page.lines[i]);

@@ -2,26 +2,6 @@
 
 #include <string.h>
 
-/* NULL when there is none of that number. */
-static json_t *deployment_json(struct tn_fleet *fleet, int64_t id)
-{
-    struct tn_page page = { .cursor = "", .limit = TN_REST_PAGE_MOST };
-    char cursor[sizeof(page.ret_cursor)];
-    json_t *found = NULL;
-
-    do {
-        tn_auto(tn_json_done) json_t *items = tn_fleet_deployments_json(fleet, &page);
-        json_t *item;
-        size_t i;
-
-        json_array_foreach(items, i, item) if (tn_json_int(item, "id", 0) == id) found = item;
-        json_incref(found);
-        (void)memcpy(cursor, page.ret_cursor, sizeof(cursor));
-        page.cursor = cursor;
-    } while (!found && cursor[0]);
-    return found;
-}
-
 void tn_rest_deploy(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
@@ -50,7 +30,7 @@ void tn_rest_deploy(struct tn_http_request *request, void *user)
                         &err) < 0)
         tn_http_reply_error(request, &err);
     else
-        tn_http_reply_json(request, 201, deployment_json(tenond->fleet, id));
+        tn_http_reply_json(request, 201, tn_fleet_deployment_json(tenond->fleet, id));
 }
 
 void tn_rest_deployments(struct tn_http_request *request, void *user)
@@ -68,7 +48,7 @@ void tn_rest_deployment(struct tn_http_request *request, void *user)
     int64_t id = tn_rest_number(request, "number");
 
     if (id > 0)
-        tn_rest_reply_one(request, deployment_json(tenond->fleet, id), "deployment");
+        tn_rest_reply_one(request, tn_fleet_deployment_json(tenond->fleet, id), "deployment");
 }
 
 void tn_rest_deployment_state(struct tn_http_request *request, void *user)
@@ -85,7 +65,7 @@ void tn_rest_deployment_state(struct tn_http_request *request, void *user)
                                 tn_tenond_now_ms(), &err) < 0)
         tn_http_reply_error(request, &err);
     else
-        tn_http_reply_json(request, 200, deployment_json(tenond->fleet, id));
+        tn_http_reply_json(request, 200, tn_fleet_deployment_json(tenond->fleet, id));
 }
 
 void tn_rest_actions(struct tn_http_request *request, void *user)

@@ -23,22 +23,6 @@ void tn_rest_release(struct tn_http_request *request, void *user)
                       "release");
 }
 
-/* The files that a manifest's variants name and that nobody has sent yet; nested ones too. */
-static void list_missing(const struct tn_tenond *tenond, json_t *value, json_t *missing)
-{
-    const char *hex = json_string_value(json_object_get(value, "digest"));
-    struct tn_digest digest;
-    const char *name;
-    json_t *inner;
-    size_t i;
-
-    if (hex && tn_digest_parse(hex, &digest, NULL) == TN_OK &&
-        !tn_blobs_has(tenond->blobs, &digest, NULL))
-        tn_json_append_str(missing, hex);
-    json_array_foreach(value, i, inner) list_missing(tenond, inner, missing);
-    json_object_foreach(value, name, inner) list_missing(tenond, inner, missing);
-}
-
 /* The names of the path count; a manifest that says others is refused. */
 static bool name_manifest(struct tn_http_request *request, json_t *manifest, const char *part)
 {
@@ -80,8 +64,7 @@ void tn_rest_release_put(struct tn_http_request *request, void *user)
     if (!manifest || !name_manifest(request, manifest, "model") ||
         !name_manifest(request, manifest, "version"))
         return;
-    missing = json_array();
-    list_missing(user, json_object_get(manifest, "variants"), missing);
+    missing = tn_fleet_missing_blobs(((struct tn_tenond *)user)->fleet, manifest);
     if (json_array_size(missing) > 0) {
         tn_http_problem_with(request, 424, "NOTFOUND", "files of the release are not here yet",
                              json_pack("{s:o}", "missing", missing));

@@ -12,24 +12,6 @@
 
 enum { METRICS_MOST = 16 << 20 };
 
-static const struct {
-    const char *name;
-    enum tn_role role;
-} roles[] = {
-    { "admin", TN_ROLE_ADMIN },
-    { "publisher", TN_ROLE_PUBLISHER },
-    { "viewer", TN_ROLE_VIEWER },
-    { "gateway", TN_ROLE_GATEWAY },
-};
-
-static const char *role_name(int role)
-{
-    for (size_t i = 0; i < TN_COUNT(roles); i++)
-        if ((int)roles[i].role == role)
-            return roles[i].name;
-    return NULL;
-}
-
 void tn_rest_server(struct tn_http_request *request, void *user)
 {
     struct tn_tenond *tenond = user;
@@ -43,7 +25,7 @@ void tn_rest_server(struct tn_http_request *request, void *user)
     tn_json_set_int(json, "devices", (int64_t)tn_fleet_device_count(tenond->fleet));
     tn_json_set_int(json, "poll_seconds", tenond->options.poll_ns / TN_NSEC_PER_S);
     tn_json_set_int(json, "uptime_ms", tn_tenond_now_ms() - tenond->started_ms);
-    tn_json_set_str(json, "role", role_name(tn_http_note(request)));
+    tn_json_set_str(json, "role", tn_fleet_role_name((enum tn_role)tn_http_note(request)));
     tn_json_set_str(json, "token", tn_http_who(request));
     tn_http_reply_json(request, 200, json);
 }
@@ -62,15 +44,12 @@ void tn_rest_token_new(struct tn_http_request *request, void *user)
     const char *name = tn_json_str(body, "name", "");
     const char *wanted = tn_json_str(body, "role", "");
     struct tn_tenond *tenond = user;
-    enum tn_role role = TN_ROLE_NONE;
+    enum tn_role role = tn_fleet_role_parse(wanted);
     struct tn_error err = { 0 };
     char token[65], id[17];
 
     if (!body)
         return;
-    for (size_t i = 0; i < TN_COUNT(roles); i++)
-        if (strcmp(roles[i].name, wanted) == 0)
-            role = roles[i].role;
     if (role == TN_ROLE_NONE) {
         tn_http_problem(request, 400, "INVALID", "role is admin, publisher, viewer or gateway");
         return;
@@ -142,57 +121,20 @@ void tn_rest_backup(struct tn_http_request *request, void *user)
 
 /* ---- audit ---- */
 
-struct audit_page {
-    json_t *items;
-    size_t limit;
-    int64_t last;
-    bool more;
-};
-
-static bool add_audit(const void *row, void *user)
-{
-    const struct tn_row_audit *audit = row;
-    struct audit_page *page = user;
-    json_t *item;
-
-    if (json_array_size(page->items) == page->limit) {
-        page->more = true;
-        return false;
-    }
-    item = json_object();
-    tn_json_set_int(item, "seq", audit->seq);
-    tn_json_set_int(item, "time_ms", audit->time_ms);
-    tn_json_set_str(item, "who", audit->who);
-    tn_json_set_str(item, "what", audit->what);
-    tn_json_set(item, "detail",
-                audit->detail ? json_loads(audit->detail, JSON_DECODE_ANY, NULL) : json_null());
-    (void)json_array_append_new(page->items, item);
-    page->last = audit->seq;
-    return true;
-}
-
 void tn_rest_audit(struct tn_http_request *request, void *user)
 {
     struct tn_tenond *tenond = user;
-    struct audit_page rows = { .items = json_array() };
     struct tn_error err = { 0 };
     struct tn_page page;
-    int64_t before = 0;
+    json_t *items;
 
-    if (!tn_rest_page(request, &page)) {
-        json_decref(rows.items);
+    if (!tn_rest_page(request, &page))
         return;
-    }
-    rows.limit = page.limit;
-    (void)tn_text_i64(page.cursor, &before);
-    if (tn_db_newest(tenond->db, TN_TABLE_AUDIT, before, add_audit, &rows, &err) < 0) {
-        json_decref(rows.items);
+    items = tn_fleet_audit_json(tenond->fleet, &page, &err);
+    if (!items && err.code != 0)
         tn_http_reply_error(request, &err);
-        return;
-    }
-    if (rows.more)
-        (void)snprintf(page.ret_cursor, sizeof(page.ret_cursor), "%" PRId64, rows.last);
-    tn_rest_reply_page(request, rows.items, &page);
+    else
+        tn_rest_reply_page(request, items, &page);
 }
 
 /* ---- for machines ---- */
