@@ -201,7 +201,7 @@ def test_map__shows_a_hole_that_closes_when_its_engine_is_pushed(published, gate
     assert rows["rtx5090"]["waiting"] == 1
     assert "hole" in run("map", "small").stdout
     why = run("map", "small", "--why").stdout
-    assert "compute capability" in why and "wont-load" in why
+    assert "compute capabilities" in why and "wont-load" in why
     assert [devices[name].install() is not None for name in "abc"] == [True, True, False]
     answer("push", built / "small.onnx", "--release", "1", "--store", built / "later")
     assert {row["state"] for row in answer("map", "small")} == {"engine"}
