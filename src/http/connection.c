@@ -75,9 +75,20 @@ void tn_connection_phase(struct tn_http *http, struct tn_connection *connection,
         http->now + ms * TN_NSEC_PER_MS + bytes / options->slowest_bytes_per_s * TN_NSEC_PER_S;
 }
 
+/* A client that died in the middle of a body: all that it sent was read, and no more will come.
+ * libmicrohttpd misses that where the last bytes and the end arrived as one edge; a lock on the
+ * upload would then outlive its writer by hours. */
+static bool ended_early(const struct tn_connection *connection)
+{
+    char byte;
+
+    return connection->phase == TN_PHASE_BODY &&
+           recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static bool must_go(const struct tn_http *http, const struct tn_connection *connection)
 {
-    return connection->deadline <= http->now ||
+    return connection->deadline <= http->now || ended_early(connection) ||
            (http->draining && connection->phase == TN_PHASE_IDLE);
 }
 
