@@ -285,14 +285,20 @@ static const char *upper(const char *state, char *ret_text, size_t size)
     return ret_text;
 }
 
-/* The telling texts of one row of history. */
+/* The lines of one row of history, last first. */
 static void add_messages(json_t *messages, const json_t *row, int64_t most)
 {
-    const json_t *details = json_object_get(row, "details");
+    const char *text = tn_json_str(row, "details", "");
+    size_t end = strlen(text);
 
-    for (size_t i = json_array_size(details); i-- > 0;)
-        if ((int64_t)json_array_size(messages) < most)
-            (void)json_array_append(messages, json_array_get(details, i));
+    while (end > 0 && (int64_t)json_array_size(messages) < most) {
+        size_t start = end;
+
+        while (start > 0 && text[start - 1] != '\n')
+            start--;
+        (void)json_array_append_new(messages, json_stringn(text + start, end - start));
+        end = start > 0 ? start - 1 : 0;
+    }
 }
 
 /* ?actionHistory=N: the newest N messages; negative = all that are kept. */

@@ -95,10 +95,12 @@ static int take(const struct row *row, const char *value, struct tn_tenond_optio
 
 static int take_defaults(struct tn_tenond_options *options, struct tn_error *err)
 {
-    for (size_t i = 0; i < TN_COUNT(rows); i++)
-        if (rows[i].otherwise && take(&rows[i], rows[i].otherwise, options, err) < 0)
-            return err->code;
-    return TN_OK;
+    int rc = TN_OK;
+
+    for (size_t i = 0; i < TN_COUNT(rows) && rc == TN_OK; i++)
+        if (rows[i].otherwise)
+            rc = take(&rows[i], rows[i].otherwise, options, err);
+    return rc;
 }
 
 enum { HELP = 1000, VERSION, DOCUMENT };
@@ -106,7 +108,7 @@ enum { HELP = 1000, VERSION, DOCUMENT };
 static int parse(int argc, char **argv, struct tn_tenond_options *options, struct tn_error *err)
 {
     struct option table[TN_COUNT(rows) + 4] = { 0 };
-    int got;
+    int got, rc = TN_OK;
 
     for (size_t i = 0; i < TN_COUNT(rows); i++)
         table[i] =
@@ -116,7 +118,7 @@ static int parse(int argc, char **argv, struct tn_tenond_options *options, struc
     table[TN_COUNT(rows) + 1] = (struct option) { "version", no_argument, NULL, VERSION };
     table[TN_COUNT(rows) + 2] = (struct option) { "document", required_argument, NULL, DOCUMENT };
     opterr = 0;
-    while ((got = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+    while (rc == TN_OK && (got = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         if (got == HELP || got == 'h')
             options->help = true;
         else if (got == VERSION)
@@ -126,10 +128,10 @@ static int parse(int argc, char **argv, struct tn_tenond_options *options, struc
         else if (got == '?')
             return tn_fail(err, TN_E_USAGE, "option '%s' is not known, or its value is missing",
                            argv[optind - 1]);
-        else if (take(&rows[got], optarg, options, err) < 0)
-            return err->code;
+        else
+            rc = take(&rows[got], optarg, options, err);
     }
-    return TN_OK;
+    return rc;
 }
 
 static int check(const struct tn_tenond_options *options, struct tn_error *err)
