@@ -148,7 +148,8 @@ static size_t utf8_length(const unsigned char *text, size_t left)
     return length;
 }
 
-/* Bytes of the character at `text` that may be shown as it is: 0 for C0, DEL, C1 and broken ones. */
+/* Bytes of the character at `text` that may be shown as it is: 0 for C0, DEL, C1 and broken ones.
+ */
 static size_t clean_length(const unsigned char *text, size_t left)
 {
     size_t step = utf8_length(text, left);
