@@ -210,7 +210,7 @@ const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_devi
 
     if (!device->class || !deployment->release)
         return NULL;
-    match = match_get(fleet, device->class, deployment->release);
+    match = match_get(fleet, device->class, deployment->release, deployment->accept_may_load);
     for (size_t i = 0; match && i < match->count; i++) {
         const struct candidate *candidate = &match->candidate[i];
         const char *hex = candidate->engine->hex;

@@ -82,7 +82,7 @@ struct candidate {
 };
 
 struct match {
-    const struct release *release;
+    bool may_load; /* those that nobody proved are among them */
     uint64_t generation;
     struct candidate *candidate; /* best first */
     size_t count;
@@ -330,9 +330,10 @@ int engine_by_prefix(const struct tn_fleet *fleet, const char *text, struct engi
 /* ---- match.c ---- */
 
 /** The candidates of a release for a class, best first; from memory while nothing has changed.
- * NULL when memory has run out. Valid until the next change. */
+ * @param may_load those too that may load only and that no device of the class has proved
+ * @return NULL when memory has run out; valid until the next change */
 const struct match *match_get(struct tn_fleet *fleet, struct class *class,
-                              const struct release *release);
+                              const struct release *release, bool may_load);
 void match_free(struct match *match);
 /** Whether this engine would be a candidate of the class at all. */
 bool match_possible(struct tn_fleet *fleet, const struct class *class, const struct engine *engine,

@@ -40,12 +40,14 @@ static void check_runtimes(const struct class *class, const struct engine *engin
 
     for (int i = 0; i < count; i++) {
         struct tn_compat_target target = class_target(class, i);
-        struct tn_answer answer;
+        struct tn_answer other;
+        struct tn_answer *answer = i == 0 ? ret_answer : &other;
 
-        tn_compat_check(&engine->plan, &target, &answer);
-        if (i > 0 && answer.verdict >= ret_answer->verdict)
+        tn_compat_check(&engine->plan, &target, answer);
+        if (i > 0 && other.verdict >= ret_answer->verdict)
             continue;
-        *ret_answer = answer;
+        if (i > 0)
+            *ret_answer = other;
         *ret_runtime = i;
     }
 }
@@ -105,6 +107,7 @@ static int compare(const void *a, const void *b)
 struct search {
     struct tn_fleet *fleet;
     const struct class *class;
+    bool may_load; /* also those that are at best may-load and proven by nobody */
     struct candidate found[CANDIDATES_MAX];
     size_t count;
 };
@@ -129,6 +132,18 @@ static void consider_all(struct search *search, const struct list *engines)
         consider(search, engines->item[i]);
 }
 
+/* A classic engine of another class of the compute capability is never more than may-load. Most of
+ * what the index finds is of this kind, and seldom wanted. */
+static bool is_worth_it(const struct search *search, const struct engine *engine, int runtime)
+{
+    const struct class *class = search->class;
+
+    if (search->may_load || !engine->gpu_class || !class->gpu_class_known ||
+        strcmp(engine->gpu_class, class->gpu_class) == 0)
+        return true;
+    return evidence_proves(search->fleet, engine->hex, class->proof_key[runtime]);
+}
+
 /* @return false when the class is not known well enough for the index */
 static bool consider_indexed(struct search *search, const struct release *release)
 {
@@ -143,15 +158,16 @@ static bool consider_indexed(struct search *search, const struct release *releas
                               key))
             return false;
         for (engine = tn_map_get(&release->index, key); engine; engine = engine->next_indexed)
-            consider(search, engine);
+            if (is_worth_it(search, engine, i))
+                consider(search, engine);
     }
     return facts->runtime_count > 0;
 }
 
 static struct match *make(struct tn_fleet *fleet, const struct class *class,
-                          const struct release *release)
+                          const struct release *release, bool may_load)
 {
-    struct search search = { .fleet = fleet, .class = class, .count = 0 };
+    struct search search = { .fleet = fleet, .class = class, .may_load = may_load };
     struct match *match = calloc(1, sizeof(*match));
 
     if (!match)
@@ -162,7 +178,7 @@ static struct match *make(struct tn_fleet *fleet, const struct class *class,
     else
         consider_all(&search, &release->engines);
     qsort(search.found, search.count, sizeof(search.found[0]), compare);
-    match->release = release;
+    match->may_load = may_load;
     match->generation = release->generation;
     match->count = search.count;
     match->candidate = malloc((search.count + 1) * sizeof(*match->candidate));
@@ -175,14 +191,14 @@ static struct match *make(struct tn_fleet *fleet, const struct class *class,
 }
 
 const struct match *match_get(struct tn_fleet *fleet, struct class *class,
-                              const struct release *release)
+                              const struct release *release, bool may_load)
 {
     struct match *match = tn_map_get(&class->matches, release->key);
     struct match *old = match;
 
-    if (match && match->generation == release->generation)
+    if (match && match->generation == release->generation && (match->may_load || !may_load))
         return match;
-    match = make(fleet, class, release);
+    match = make(fleet, class, release, may_load);
     if (!match || tn_map_put(&class->matches, release->key, match, NULL) < 0) {
         match_free(match);
         return NULL;

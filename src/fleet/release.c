@@ -261,10 +261,10 @@ static int rung_of(const struct tn_ladder *order, enum tn_precision precision)
     return (int)order->count;
 }
 
+/* Of a record that was checked when it came in. */
 static struct engine *engine_new(struct release *release, const char *record_text,
                                  struct tn_error *err)
 {
-    tn_auto(tn_record_done) struct tn_record record = { 0 };
     struct engine *engine = calloc(1, sizeof(*engine));
     const char *precision;
     int rc =
@@ -274,20 +274,19 @@ static struct engine *engine_new(struct release *release, const char *record_tex
     if (rc == TN_OK)
         rc = copy_text(record_text, &engine->record_text, err);
     if (rc == TN_OK)
-        rc = tn_record_from_json(engine->record, &record, err);
+        rc = tn_digest_parse(tn_json_str(engine->record, "digest", ""), &engine->digest, err);
     if (rc < 0) {
         engine_free(engine);
         return NULL;
     }
-    precision = record.recipe.value[TN_RECIPE_PRECISION];
+    precision = tn_json_str(json_object_get(engine->record, "recipe"), "precision", "");
     engine->release = release;
-    engine->digest = record.digest;
-    tn_digest_hex(&record.digest, engine->hex);
+    tn_digest_hex(&engine->digest, engine->hex);
     engine->name = tn_json_str(engine->record, "name", "");
     engine->precision = tn_precision_parse(precision, strlen(precision));
     engine->rung = rung_of(&release->order, engine->precision);
-    engine->sequence = record.sequence;
-    engine->bytes = record.plan_bytes;
+    engine->sequence = tn_json_int(engine->record, "sequence", 0);
+    engine->bytes = tn_json_int(engine->record, "plan_bytes", 0);
     return engine;
 }
 
@@ -417,6 +416,7 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
                         const json_t *record, const char *who, int64_t now_ms, struct tn_error *err)
 {
     struct release *release = release_find(fleet, model, version);
+    tn_auto(tn_record_done) struct tn_record checked = { 0 };
     tn_auto(tn_str_free) char *text = NULL;
     struct engine *engine;
     const struct engine *there;
@@ -427,12 +427,13 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
     if (release->engines.count >= ENGINES_PER_RELEASE_MAX)
         return tn_fail(err, TN_E_TOOBIG, "more than %d engines in %.80s@%.80s",
                        (int)ENGINES_PER_RELEASE_MAX, model, version);
-    text = json_is_object(record) ? tn_json_text(record) : NULL;
-    if (!text)
-        return tn_fail(err, TN_E_INVALID, "the record is no JSON object");
-    engine = engine_new(release, text, err);
+    rc = tn_record_from_json(record, &checked, err);
+    if (rc < 0)
+        return rc;
+    text = tn_json_text(record);
+    engine = text ? engine_new(release, text, err) : NULL;
     if (!engine)
-        return err && err->code ? err->code : TN_E_INVALID;
+        return tn_fail(err, TN_E_NOMEM, "an engine");
     there = engine_of_release(release, engine->hex);
     rc = there ? TN_OK : engine_check(fleet, engine, err);
     if (there && there->revoked_ms)
