@@ -117,6 +117,8 @@ struct engine {
     struct engine *same; /* the same plan in another release */
     char *index_key;     /* its place in the release's index; NULL = loose */
     struct engine *next_indexed;
+    char *exact_key; /* and in that by class, of a classic one */
+    struct engine *next_exact;
     json_t *record;
     char *record_text;
     const char *name; /* in `record` */
@@ -139,6 +141,7 @@ struct release {
     uint64_t generation; /* changes with anything that changes a match */
     struct list engines;
     struct tn_map index;    /* index key -> first engine */
+    struct tn_map exact;    /* the same with the class */
     struct list loose;      /* engines that more than one key can reach */
     struct tn_ladder order; /* of precisions */
 };
@@ -321,6 +324,8 @@ void engine_touch(struct tn_fleet *fleet, const char *hex);
  * capability for a classic one. @return false when not all of it is known */
 bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
                       const struct tn_gpu *gpu, char ret_key[96]);
+/** The index key of one class alone, in new memory; NULL when that has run out. */
+char *exact_key(const char *index_key, const char *gpu_class);
 /** The first of all engines with these bytes (`same` leads to the others), or NULL. */
 struct engine *engine_find(const struct tn_fleet *fleet, const char *hex);
 /** By a whole digest or a unique prefix. @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
@@ -410,7 +415,7 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
 /** Whether new assignments of the engine to this class are stopped; fills `ret_why`. */
 bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
                     char ret_why[160]);
-/** Whether somebody of the class has loaded it. */
+/** Whether somebody of the class has loaded it; `hex` "*" means any engine. */
 bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key);
 /** Whether this very device has said that it failed, and no operator has overruled that. */
 bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,

@@ -132,16 +132,34 @@ static void consider_all(struct search *search, const struct list *engines)
         consider(search, engines->item[i]);
 }
 
-/* A classic engine of another class of the compute capability is never more than may-load. Most of
- * what the index finds is of this kind, and seldom wanted. */
-static bool is_worth_it(const struct search *search, const struct engine *engine, int runtime)
+/* A classic engine of another class of the compute capability is never more than may-load: where
+ * that is neither wanted nor proved by anybody, the class leads to the few that are left. */
+static int consider_exact(struct search *search, const struct release *release, const char *key)
+{
+    tn_auto(tn_str_free) char *exact = exact_key(key, search->class->gpu_class);
+
+    if (!exact)
+        return TN_E_NOMEM;
+    for (const struct engine *engine = tn_map_get(&release->exact, exact); engine;
+         engine = engine->next_exact)
+        consider(search, engine);
+    return TN_OK;
+}
+
+static void consider_near(struct search *search, const struct release *release, const char *key)
+{
+    for (const struct engine *engine = tn_map_get(&release->index, key); engine;
+         engine = engine->next_indexed)
+        consider(search, engine);
+}
+
+static bool exact_is_enough(const struct search *search, int runtime)
 {
     const struct class *class = search->class;
 
-    if (search->may_load || !engine->gpu_class || !class->gpu_class_known ||
-        strcmp(engine->gpu_class, class->gpu_class) == 0)
-        return true;
-    return evidence_proves(search->fleet, engine->hex, class->proof_key[runtime]);
+    return !search->may_load && class->gpu_class_known &&
+           tn_runtime_flavor(class->facts.runtime[runtime].kind) == TN_FLAVOR_TENSORRT &&
+           !evidence_proves(search->fleet, "*", class->proof_key[runtime]);
 }
 
 /* @return false when the class is not known well enough for the index */
@@ -151,15 +169,13 @@ static bool consider_indexed(struct search *search, const struct release *releas
 
     for (int i = 0; i < facts->runtime_count; i++) {
         const struct tn_runtime_id *runtime = &facts->runtime[i];
-        const struct engine *engine;
         char key[96];
 
         if (!engine_index_key(tn_runtime_flavor(runtime->kind), &runtime->version, &facts->gpu,
                               key))
             return false;
-        for (engine = tn_map_get(&release->index, key); engine; engine = engine->next_indexed)
-            if (is_worth_it(search, engine, i))
-                consider(search, engine);
+        if (!exact_is_enough(search, i) || consider_exact(search, release, key) < 0)
+            consider_near(search, release, key);
     }
     return facts->runtime_count > 0;
 }

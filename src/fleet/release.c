@@ -180,6 +180,7 @@ static void engine_free(struct engine *engine)
     json_decref(engine->record);
     free(engine->record_text);
     free(engine->index_key);
+    free(engine->exact_key);
     free(engine->gpu_class);
     free(engine->revoked_why);
     free(engine);
@@ -202,6 +203,11 @@ bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
     return true;
 }
 
+char *exact_key(const char *index_key, const char *gpu_class)
+{
+    return pair_key(index_key, gpu_class);
+}
+
 /* Whether only devices of exactly its release (and compute capability) can load it: then one key
  * reaches it. Levels of hardware compatibility came with 8.6. */
 static bool has_one_key(const struct tn_plan *plan)
@@ -216,6 +222,13 @@ static bool has_one_key(const struct tn_plan *plan)
              tn_version_compare(&plan->version, &levels) < 0));
 }
 
+static int add_to_chain(struct tn_map *index, char *key, struct engine *engine,
+                        struct engine **ret_next, struct tn_error *err)
+{
+    *ret_next = tn_map_get(index, key);
+    return tn_map_put(index, key, engine, err);
+}
+
 static int index_engine(struct release *release, struct engine *engine, struct tn_error *err)
 {
     char key[96];
@@ -225,10 +238,14 @@ static int index_engine(struct release *release, struct engine *engine, struct t
         !engine_index_key(engine->plan.flavor, &engine->plan.version, &engine->plan.gpu, key))
         return list_add(&release->loose, engine, err);
     rc = copy_text(key, &engine->index_key, err);
-    if (rc < 0)
+    if (rc == TN_OK)
+        rc = add_to_chain(&release->index, engine->index_key, engine, &engine->next_indexed, err);
+    if (rc < 0 || !engine->gpu_class)
         return rc;
-    engine->next_indexed = tn_map_get(&release->index, key);
-    return tn_map_put(&release->index, engine->index_key, engine, err);
+    engine->exact_key = exact_key(engine->index_key, engine->gpu_class);
+    if (!engine->exact_key)
+        return tn_fail(err, TN_E_NOMEM, "an engine");
+    return add_to_chain(&release->exact, engine->exact_key, engine, &engine->next_exact, err);
 }
 
 static int read_plan(const struct tn_fleet *fleet, const struct tn_digest *digest,
@@ -501,6 +518,7 @@ void release_free(struct release *release)
     list_done(&release->engines);
     list_done(&release->loose);
     tn_map_done(&release->index);
+    tn_map_done(&release->exact);
     json_decref(release->manifest);
     free(release->manifest_text);
     free(release->created_by);
