@@ -105,7 +105,7 @@ static int join(struct tn_fleet *fleet, struct deployment *deployment, struct tn
         return rc;
     }
     fleet->next_deployment = deployment->id + 1;
-    return deployments_settle(fleet, err);
+    return TN_OK;
 }
 
 bool deployment_load_row(const void *row, void *user)
@@ -384,6 +384,7 @@ void deploy_count(struct deployment *deployment, const struct action *action)
     deployment->finished += finished;
     deployment->failed += failed;
     deployment->canceled += action->state == ACTION_CANCELED;
+    deployment->assigned -= action->state == ACTION_WITHDRAWN;
     if (action->id < deployment->brake_from)
         return;
     deployment->braked_finished += finished;
@@ -481,6 +482,8 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
                        row.model, row.version ? row.version : row.channel);
     }
     rc = fleet_hurt(fleet, join(fleet, deployment, err));
+    if (rc == TN_OK)
+        rc = fleet_hurt(fleet, deployments_settle(fleet, err));
     if (rc == TN_OK)
         rc = deployment_put(fleet, deployment, err);
     if (rc == TN_OK)

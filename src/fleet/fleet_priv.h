@@ -29,8 +29,9 @@
 
 enum {
     ENGINES_PER_RELEASE_MAX = 4096,
-    STATUS_DETAILS_MAX = 4096, /* bytes of details kept per status row */
-    DETAIL_MAX = 240,          /* bytes of an action's telling line */
+    STATUS_DETAILS_MAX = 4096,   /* bytes of details kept per status row */
+    HISTORY_DETAILS_MAX = 65536, /* and per action: all of it is written with each row */
+    DETAIL_MAX = 240,            /* bytes of an action's telling line */
     CLASS_KEY_MAX = 512,
     PROOF_KEY_MAX = 320,
 };
@@ -179,6 +180,7 @@ enum action_state {
     ACTION_FINISHED,
     ACTION_ERROR,
     ACTION_CANCELED,
+    ACTION_WITHDRAWN, /* by the server, before the device had fetched it: as if never given */
     ACTION_STATES
 };
 
@@ -389,10 +391,11 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
-/** Ends it without the device's word: it never fetched it. */
+/** Takes back what the device never fetched; it may be given again. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
-/** Withdraws what was never fetched, asks for the cancellation of the rest; does not match anew. */
+/** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.
+ * What was canceled is not given again by the same deployment. */
 int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                 struct tn_error *err);
 json_t *action_to_json(const struct action *action, bool with_history);
