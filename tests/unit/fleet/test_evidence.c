@@ -229,8 +229,10 @@ TEST(operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log)
 
     class_key(&scene.place, key);
     finish_saying(&scene.place, "d00", "failed", "run-failed", true);
+    assert_string_equal(offered(&scene.place, "d01"), scene.second);
     WELL(tn_fleet_override(scene.place.fleet, scene.best, key, "allow", "boss", NOW, &err));
     assert_string_equal(next_device(&scene, "e"), scene.best);
+    assert_string_equal(offered(&scene.place, "d01"), scene.best); /* had not fetched the other */
     place_restart(&scene.place);
     assert_string_equal(next_device(&scene, "f"), scene.best);
     WELL(tn_fleet_override(scene.place.fleet, scene.best, key, "stop", "boss", NOW, &err));
