@@ -164,7 +164,7 @@ static void add_list(struct tn_buf *text, const json_t *list)
 
     json_array_foreach(list, at, one)
     {
-        const char *name = tn_json_str(one, "engine", tn_json_str(one, "kind", ""));
+        const char *name = tn_json_str(one, "kind", tn_json_str(one, "name", ""));
 
         tn_buf_adds(text, at ? ", " : "");
         if (json_is_object(one))

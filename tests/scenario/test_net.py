@@ -207,6 +207,8 @@ def test_map__shows_a_hole_that_closes_when_its_engine_is_pushed(published, gate
     assert {row["state"] for row in answer("map", "small")} == {"engine"}
     assert "_sm120_" in devices["c"].install()
     assert {row["running"] for row in answer("map", "small")} == {1}
+    for verb in (["devices"], ["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
+        assert "_sm120_" in run(*verb).stdout, verb
 
 
 def test_deploy__to_a_filter_and_first_n(published, gateway):
