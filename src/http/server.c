@@ -434,6 +434,7 @@ static void settle(struct tn_http *http)
         http->figures.grouped++;
         if (rc < 0)
             tn_reply_withdraw(request, &err);
+        http->resumed = true;
         MHD_resume_connection(request->mhd);
     }
 }
@@ -447,6 +448,8 @@ static int64_t wait_of(struct tn_http *http, int64_t wait_ms)
 {
     MHD_UNSIGNED_LONG_LONG left;
 
+    if (http->resumed)
+        return 0;
     if (MHD_get_timeout(http->daemon, &left) == MHD_YES)
         wait_ms = sooner(wait_ms, left > SWEEP_MS ? SWEEP_MS : (int64_t)left);
     if (http->connections)
@@ -464,6 +467,7 @@ int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err)
     if (wait != 0 && epoll_wait(http->epoll, &got, 1, (int)wait) < 0 && errno != EINTR)
         return tn_fail_os(err, TN_E_IO, "wait for requests");
     http->now = tn_clock_monotonic();
+    http->resumed = false;
     (void)tn_transfers_refill(http);
     if (MHD_run(http->daemon) == MHD_NO)
         return tn_fail(err, TN_E_IO, "serve requests: %s", http->trouble);
