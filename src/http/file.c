@@ -47,6 +47,7 @@ static void wake_first(struct tn_http *http)
         http->last_waiting = NULL;
     transfer->waiting = false;
     http->figures.waiting_downloads--;
+    http->resumed = true;
     MHD_resume_connection(transfer->mhd);
 }
 

@@ -77,7 +77,9 @@ struct tn_http {
     int epoll, listening;
     char url[96];
     bool draining, running;
-    tn_nsec now; /* of this wake-up */
+    bool resumed; /* something was: MHD_get_timeout() does not know, so the next step must not wait
+                   */
+    tn_nsec now;  /* of this wake-up */
     uint64_t request_seed, request_count;
     struct tn_connection *connections;
     tn_nsec next_sweep;

@@ -224,6 +224,6 @@ const char *tn_route_part(const struct tn_route_match *match, const char *name)
     for (size_t i = 0; i < match->count; i++)
         if (strncmp(match->part[i].name, name, length) == 0 && match->part[i].name[length] == '}')
             return match->part[i].value;
-    assert(!"a name that is in the pattern");
+    assert(match->count == SIZE_MAX); /* the name is not in the pattern */
     return "";
 }

@@ -434,6 +434,7 @@ static void settle(struct tn_http *http)
         http->figures.grouped++;
         if (rc < 0)
             tn_reply_withdraw(request, &err);
+        http->resumed = true;
         MHD_resume_connection(request->mhd);
         http->resumed = true;
     }
@@ -467,6 +468,7 @@ int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err)
     if (wait != 0 && epoll_wait(http->epoll, &got, 1, (int)wait) < 0 && errno != EINTR)
         return tn_fail_os(err, TN_E_IO, "wait for requests");
     http->now = tn_clock_monotonic();
+    http->resumed = false;
     (void)tn_transfers_refill(http);
     http->resumed = false;
     if (MHD_run(http->daemon) == MHD_NO)

@@ -171,6 +171,5 @@ bool tn_tenond_admit(struct tn_http_request *request, const struct tn_route *rou
     case TN_ACCESS_ADMIN:
         return admit_role(tenond, request, TN_ROLE_ADMIN);
     }
-    assert(!"an access of the table");
-    return false;
+    return refuse_role(tenond, request);
 }

@@ -352,7 +352,8 @@ void tn_ddi_deployment_base(struct tn_http_request *request, void *user)
 
     if (!action_of(tenond, request, &device, &action))
         return;
-    if (action.canceling) {
+    /* also once it was withdrawn: who saw the link before must not install it now */
+    if (action.canceling || strcmp(action.state, "canceled") == 0) {
         reply_empty(request, 404);
         return;
     }

@@ -224,6 +224,7 @@ def test_cancel__is_offered_alone_and_may_be_confirmed_twice(published):
     deploy(published)
     number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
     assert call("GET", f"/cancelAction/{number}")[0] == 404
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
     published.rest("POST", f"/actions/{number}/cancel")
     found = links(call("GET", ""))
     # no query, for SWUpdate; a leading zero, for Zephyr
@@ -237,11 +238,23 @@ def test_cancel__is_offered_alone_and_may_be_confirmed_twice(published):
     assert published.rest("GET", f"/actions/{number}")["state"] == "canceled"
 
 
+def test_cancel__before_the_device_has_looked_withdraws_the_action(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    published.rest("POST", f"/actions/{number}/cancel")
+    assert links(call("GET", "")) == {}
+    assert call("GET", f"/deploymentBase/{number}")[0] == 404
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 410
+
+
 def test_cancel__that_a_device_refuses_leaves_the_update_to_it(published):
     call = published.own("dev-1", "tok")
     dress(call)
     deploy(published)
     number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
     published.rest("POST", f"/actions/{number}/cancel")
     assert call("POST", f"/cancelAction/{number}/feedback", tell("rejected", "none", ["too late"]))[0] == 200
     assert "deploymentBase" in links(call("GET", ""))
