@@ -83,7 +83,6 @@ struct tn_http {
     uint64_t request_seed, request_count;
     struct tn_connection *connections;
     tn_nsec next_sweep;
-    bool resumed;                  /* connections wait for MHD_run(), which no descriptor tells */
     struct tn_http_request *group; /* waits for the commit, newest first */
     struct tn_transfer *first_waiting, *last_waiting;
     int64_t tokens; /* bytes that may be sent now */

@@ -436,7 +436,6 @@ static void settle(struct tn_http *http)
             tn_reply_withdraw(request, &err);
         http->resumed = true;
         MHD_resume_connection(request->mhd);
-        http->resumed = true;
     }
 }
 
@@ -470,7 +469,6 @@ int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err)
     http->now = tn_clock_monotonic();
     http->resumed = false;
     (void)tn_transfers_refill(http);
-    http->resumed = false;
     if (MHD_run(http->daemon) == MHD_NO)
         return tn_fail(err, TN_E_IO, "serve requests: %s", http->trouble);
     settle(http);

@@ -231,6 +231,7 @@ TEST(deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_bot
     const char *first;
     struct place place = place_with(&first);
     const char *second;
+    json_t *json;
 
     add_release(&place, "m", "2");
     second = add_engine(&place, "2", &ada, TRT_10_6);
@@ -243,6 +244,10 @@ TEST(deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_bot
     assert_string_equal(offered(&place, "d2"), first);
     finish(&place, "d1", true);
     assert_string_equal(offered(&place, "d1"), "");
+    /* one was withdrawn when the newer came, one was done; nothing goes back and forth */
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_int_equal(json_array_size(json_object_get(json, "history")), 2);
+    json_decref(json);
     place_done(&place);
 }
 
