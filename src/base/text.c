@@ -174,10 +174,8 @@ static size_t safe_span(const char *text, size_t length)
     return at;
 }
 
-bool tn_text_is_safe(const char *text)
+bool tn_text_is_clean(const char *text, size_t length)
 {
-    size_t length = strlen(text);
-
     return safe_span(text, length) == length;
 }
 

@@ -36,8 +36,9 @@ bool tn_text_ends(const char *text, const char *suffix);
  * become \xNN. */
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
 
-/** Whether tn_text_add_safe() would leave the text as it is. */
-bool tn_text_is_safe(const char *text);
+/** Whether foreign bytes are whole UTF-8 without control characters: fit for a name, and left as
+ * they are by tn_text_add_safe(). */
+bool tn_text_is_clean(const char *text, size_t length);
 
 /** Foreign text as one safe line: line breaks and the indentation after them become one blank,
  * control bytes and broken UTF-8 \xNN; what does not fit is cut. */

@@ -45,4 +45,20 @@ const char *tn_flat_attribute(const char *name, void *user);
  * of strings and numbers, new reference. */
 json_t *tn_device_attributes(const struct tn_device *device);
 
+enum { TN_DEVICE_FACTS_RUNTIMES = 4 /* one of each kind */ };
+
+/** What of a device decides whether an engine loads on its first GPU. */
+struct tn_device_facts {
+    char platform[32]; /* "" unknown */
+    int64_t cuda;      /* 13000; TN_UNKNOWN */
+    struct tn_gpu gpu;
+    struct tn_runtime_id runtime[TN_DEVICE_FACTS_RUNTIMES];
+    int runtime_count;
+};
+
+/** The reverse of tn_device_attributes(). Attributes that are missing or make no sense leave their
+ * fact unknown; a device that names a bundled board (gpu.product) and no compute capability has the
+ * board's facts. */
+void tn_device_facts(tn_attribute_fn attribute, void *user, struct tn_device_facts *ret_facts);
+
 #endif

@@ -54,10 +54,8 @@ void tn_get_result_done(struct tn_get_result *result)
 
 /* ---- what both ways share ---- */
 
-/* Proves the engine in the result by a trial and by the application; one that is not good is
- * forgotten there. @return an enum tn_proof, or an error */
-static int prove_entry(struct tn_job *job, const struct tn_rung *rung, struct tn_refusal *ret_why,
-                       struct tn_error *err)
+int tn_job_prove(struct tn_job *job, const struct tn_rung *rung, struct tn_refusal *ret_why,
+                 struct tn_error *err)
 {
     struct tn_entry *entry = &job->result->entry;
     int rc = tn_job_try(job, rung, entry, ret_why, err);
@@ -222,7 +220,7 @@ static int try_named(struct tn_job *job, struct named_search *search, struct tn_
     result->precision = rung.precision;
     (void)tn_text_copy(result->model, sizeof(result->model), result->entry.record.model_name);
     job->source = "store";
-    rc = prove_entry(job, &rung, &why, err);
+    rc = tn_job_prove(job, &rung, &why, err);
     if (rc == TN_PROOF_GOOD) {
         result->source = "store";
     } else if (rc >= 0) {
@@ -269,12 +267,6 @@ static int round_of_name(struct tn_job *job, struct tn_error *err)
 
 static int get_named(struct tn_job *job, struct tn_error *err)
 {
-    const char *model = job->options->model;
-
-    if (strchr(model, '@'))
-        return tn_fail(err, TN_E_UNSUPPORTED,
-                       "'%s': releases and channels need a server, which this version has not yet",
-                       model);
     while (job->result->rung_count < TN_LADDER_MAX) {
         int rc = round_of_name(job, err);
 
@@ -363,7 +355,7 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
     int rc;
 
     job->source = source;
-    rc = prove_entry(job, rung, &why, err);
+    rc = tn_job_prove(job, rung, &why, err);
     if (rc == TN_PROOF_GOOD) {
         if (strcmp(source, "store") != 0)
             tn_rung_forget(job, rung); /* not before: a back-off grows while it builds and fails */
@@ -409,6 +401,11 @@ static int round_of_rung(struct tn_job *job, struct tn_rung *rung, struct tn_err
         return prove(job, rung, "store", err);
     if (rc != 0 || strcmp(rung->report->result, "failed") == 0)
         return rc;
+    rc = job->options->force ? 0 : tn_rung_fetch(job, rung, err);
+    if (rc > 0)
+        rc = tn_rung_find(job, rung, false, &job->result->entry, err);
+    if (rc != 0)
+        return rc < 0 ? rc : prove(job, rung, "remote", err);
     return build_rung(job, rung, err);
 }
 
@@ -503,6 +500,23 @@ int tn_job_begin(struct tn_job *job, struct tn_error *err)
     return rc == TN_OK && job->from_file ? merge_shapes(job, err) : rc;
 }
 
+/* A release of which no engine fits goes on as the file that was fetched. */
+static int get(struct tn_job *job, struct tn_error *err)
+{
+    int rc;
+
+    if (!job->from_file && !strchr(job->options->model, '@'))
+        return get_named(job, err);
+    if (!job->from_file) {
+        rc = tn_job_get_release(job, err);
+        if (rc == 0)
+            rc = merge_shapes(job, err);
+        if (rc != 0)
+            return rc < 0 ? rc : TN_OK;
+    }
+    return get_from_file(job, err);
+}
+
 static int work(struct tn_job *job, struct tn_error *err)
 {
     int rc = tn_job_begin(job, err);
@@ -511,7 +525,7 @@ static int work(struct tn_job *job, struct tn_error *err)
         rc = tn_fail(err, TN_E_USAGE, "'%s' is no model file: a build needs one",
                      job->options->model);
     if (rc == TN_OK)
-        rc = job->from_file ? get_from_file(job, err) : get_named(job, err);
+        rc = get(job, err);
     if (rc < 0)
         return rc;
     tn_object_used(job->store, &job->result->entry);
@@ -525,6 +539,7 @@ void tn_job_done(struct tn_job *job)
             tn_model_done(&job->model[i]);
     tn_shapes_done(&job->shapes);
     tn_spec_done(&job->spec);
+    tn_fd_done(&job->fetched_fd);
     free(job->machine);
     free(job->named);
     tn_store_close(job->store);
@@ -533,7 +548,7 @@ void tn_job_done(struct tn_job *job)
 int tn_get(const struct tn_get_options *options, struct tn_get_result *ret_result,
            struct tn_error *err)
 {
-    struct tn_job job = { .options = options, .result = ret_result };
+    struct tn_job job = { .options = options, .result = ret_result, .fetched_fd = -1 };
     tn_nsec start = tn_clock_monotonic();
     int rc;
 

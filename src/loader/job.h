@@ -27,9 +27,10 @@ struct tn_job {
     struct tn_shapes shapes; /* asked for: the command line's, then the spec's */
     bool accept_may_load;
     bool build_forbidden;
-    bool from_file; /* MODEL is a file, not a name */
+    bool from_file; /* MODEL is a file, or a release whose files were fetched; not a name */
+    int fetched_fd; /* lock on those files; -1 = none */
     /* of the engine that is being proved: */
-    const char *source; /* "store", "built", "waited"; static */
+    const char *source; /* "store", "remote", "built", "waited"; static */
     bool tried;         /* a child has loaded it in this call */
     int crashes; /* processes that died while they deserialized it; counted for a load only */
     /* engines that failed a proof in this call: not taken again, even where they could not be set
@@ -171,6 +172,13 @@ struct tn_heard {
 /** Adds it to the spool, with what this job knows of engine and device; failure is ignored. */
 void tn_job_outcome(const struct tn_job *job, const struct tn_entry *entry,
                     const struct tn_heard *heard);
+
+/**
+ * Both proofs of the engine in the result, from where `job->source` says; one that is not good is
+ * forgotten there. @return an enum tn_proof, or an error as of the two
+ */
+int tn_job_prove(struct tn_job *job, const struct tn_rung *rung, struct tn_refusal *ret_why,
+                 struct tn_error *err);
 
 /** It loaded: kept for later calls under this driver, GPU and runtime. */
 void tn_job_proved(struct tn_job *job, struct tn_entry *entry);

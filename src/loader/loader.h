@@ -1,5 +1,6 @@
 /*
- * Get an engine that loads: rung by rung from the store, else by a build, else the next rung.
+ * Get an engine that loads: rung by rung from the store, else from a remote, else by a build, else
+ * the next rung.
  *
  * Blocking. Reads and writes the store, starts children for builds, prints nothing. One call per
  * thread. A warm call opens no CUDA and no TensorRT, hashes no file, takes no lock and starts no
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "loader/load.h"
+#include "loader/remote.h"
 #include "plan/plan.h"
 #include "recipe/spec.h"
 #include "store/object.h"
@@ -48,6 +50,8 @@ struct tn_get_options {
     struct tn_load *load;       /* the application loads it, too; NULL = it is only handed out */
     tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
     int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
+    const struct tn_remote *remote; /* asked after the stores, in this order; may be NULL */
+    size_t remote_count;
     tn_get_event_fn event;
     void *user;
 };
@@ -55,10 +59,10 @@ struct tn_get_options {
 /** How one rung went. */
 struct tn_rung_report {
     enum tn_precision precision;
-    const char *result; /* "hit", "built", "waited", "failed" (now), "refused" (a remembered lasting
-                           failure), "backoff" (trouble a short while ago), "skipped", "missing";
-                           static */
-    char reason[1536];  /* why it was passed over; "" for the one that gave the engine */
+    const char *result;   /* "hit", "remote", "built", "waited", "failed" (now), "refused" (a
+                             remembered lasting failure), "backoff" (trouble a short while ago),
+                             "skipped", "missing"; static */
+    char reason[1536];    /* why it was passed over; "" for the one that gave the engine */
     char class_name[48];  /* of the failure: "unsupported-operator", "timeout", …; "" = none */
     tn_nsec retry_in;     /* "backoff": until it would be tried again */
     struct tn_digest key; /* of the recipe that was wanted; zeroed = it came to none */
@@ -72,7 +76,7 @@ struct tn_get_result {
     enum tn_precision precision;
     struct tn_rung_report rung[TN_LADDER_MAX];
     size_t rung_count;
-    const char *source; /* "store", "built", "waited"; NULL = none */
+    const char *source; /* "store", "remote", "built", "waited"; NULL = none */
     enum tn_level level, wanted_level;
     char runtime[TN_RUNTIME_TEXT]; /* "rtx1.7.1.116" */
     char gpu[96];                  /* name of the GPU it is for; "" = none was asked for */

@@ -130,7 +130,7 @@ static void add_environment(struct tn_buf *key)
             add_text(key, *one);
 }
 
-_Static_assert(sizeof(struct tn_get_options) == 120, "a new option belongs into add_options()");
+_Static_assert(sizeof(struct tn_get_options) == 136, "a new option belongs into add_options()");
 
 static void add_options(struct tn_buf *key, const struct tn_get_options *options)
 {
@@ -164,7 +164,8 @@ static bool make_key(const struct tn_get_options *options, struct tn_buf *key)
 {
     char folder[4096];
 
-    if (options->retry || options->force || options->load || !getcwd(folder, sizeof(folder)))
+    if (options->retry || options->force || options->load || options->remote_count > 0 ||
+        !getcwd(folder, sizeof(folder)))
         return false; /* they ask for more than an answer */
     tn_buf_add(key, &(uid_t) { geteuid() }, sizeof(uid_t));
     add_text(key, folder);

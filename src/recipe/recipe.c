@@ -365,7 +365,8 @@ int tn_recipe_make(const struct tn_want *want, struct tn_recipe *ret_recipe, str
 
 static bool value_allowed(const char *value)
 {
-    return value && *value && strlen(value) <= RECIPE_BYTES_MAX && tn_text_is_safe(value);
+    return value && *value && strlen(value) <= RECIPE_BYTES_MAX &&
+           tn_text_is_clean(value, strlen(value));
 }
 
 int tn_recipe_text(const struct tn_recipe *recipe, struct tn_buf *text, struct tn_error *err)

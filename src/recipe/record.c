@@ -70,7 +70,7 @@ static int read_text(const json_t *json, const char *key, char *ret_text, size_t
 {
     const char *text = tn_json_str(json, key, "");
 
-    if (!*text || !tn_text_is_safe(text) || !tn_text_copy(ret_text, size, text))
+    if (!*text || !tn_text_is_clean(text, strlen(text)) || !tn_text_copy(ret_text, size, text))
         return tn_fail(err, TN_E_INVALID, "record: '%s' is missing, too long or not plain text",
                        key);
     return TN_OK;

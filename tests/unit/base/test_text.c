@@ -37,7 +37,8 @@ TEST(add_safe__shows_controls_and_broken_characters_as_hex_and_nothing_else)
 TEST(is_safe__is_true_of_exactly_the_text_that_stays_as_it_is)
 {
     for (size_t i = 0; i < TN_COUNT(rows); i++)
-        assert_int_equal(tn_text_is_safe(rows[i].text), strcmp(rows[i].text, rows[i].safe) == 0);
+        assert_int_equal(tn_text_is_clean(rows[i].text, strlen(rows[i].text)),
+                         strcmp(rows[i].text, rows[i].safe) == 0);
 }
 
 int main(void)

@@ -1,0 +1,206 @@
+/*
+ * The fleet's durable rows, behind one interface that owns the row structs. Today SQLite; no SQL
+ * stands anywhere else.
+ *
+ * Rows are read once, at start; after that the fleet lives in memory and only writes here. Writes
+ * go into one open transaction; tn_db_commit() makes all of them durable at once (group commit: the
+ * server calls it once per wake-up of its loop, and answers nobody before it). Every value is
+ * bound, never part of SQL text.
+ *
+ * A `struct tn_db` belongs to one thread (but tn_db_backup()); the checkpoint thread inside is its
+ * own business. Text in
+ * rows is UTF-8 without NUL; a NULL pointer is stored as NULL and read as NULL. Times are wall time
+ * in ms since 1970. Text of a row that tn_db_each() hands out lives for that call.
+ */
+#ifndef TN_DB_DB_H
+#define TN_DB_DB_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tn_db;
+
+/** A device that was registered. Key: id. */
+struct tn_row_device {
+    const char *id;            /* controller id */
+    const char *token_hash;    /* 64 hex of the SHA-256 of its own token; NULL = none */
+    const char *attributes;    /* JSON object of strings: the device's own */
+    const char *labels;        /* JSON object of strings: the operator's */
+    const char *registered_by; /* "gateway", "operator", "token" */
+    int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
+    int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
+};
+
+/** What an operator publishes. Key: model, version. Immutable but for `deleted`. */
+struct tn_row_release {
+    const char *model, *version;
+    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec, signatures */
+    int64_t created_ms;
+    const char *created_by;
+};
+
+/** An engine of a release. Key: model, version, digest. */
+struct tn_row_engine {
+    const char *model, *version;
+    const char *digest; /* 64 hex of the plan */
+    const char *record; /* the engine's record, JSON */
+    int64_t bytes;
+    int64_t added_ms;
+    int64_t revoked_ms; /* 0 = in force */
+    const char *revoked_why;
+};
+
+/** A foreign client's container of an engine. Key: digest (of the engine), kind. */
+struct tn_row_attachment {
+    const char *digest; /* of the engine */
+    const char *kind;   /* "swupdate", "rauc" */
+    const char *file;   /* 64 hex of its content */
+    const char *name;   /* file name */
+    int64_t bytes;
+};
+
+/** Key: model, name. */
+struct tn_row_channel {
+    const char *model, *name, *version;
+    int64_t changed_ms;
+};
+
+/** Key: id. */
+struct tn_row_deployment {
+    int64_t id;
+    const char *model;
+    const char *channel; /* NULL: `version` is fixed */
+    const char *version; /* NULL: the channel's */
+    const char *filter;  /* --to */
+    int64_t first;       /* 0 = all */
+    int64_t accept_may_load;
+    const char *state; /* "running", "paused", "stopped" */
+    const char *why;   /* of the pause */
+    int64_t created_ms;
+    const char *created_by;
+    int64_t brake_from; /* actions from this id on count for its brake */
+};
+
+/** What one device is to do. Key: id. */
+struct tn_row_action {
+    int64_t id; /* 1 … 2^31-1 */
+    const char *device;
+    int64_t deployment;
+    const char *model, *version, *digest;
+    const char *state;   /* "pending", "retrieved", "running", "canceling", "finished", "error",
+                            "canceled" */
+    const char *detail;  /* the telling line of the last status */
+    const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
+    int64_t created_ms, changed_ms;
+};
+
+/** One device's word about one engine. Key: digest, device. */
+struct tn_row_evidence {
+    const char *digest, *device;
+    const char *class_key; /* device class and runtime */
+    const char *result;    /* "ok", "failed" */
+    const char *reason;    /* class of the telling line */
+    int64_t lasting;
+    int64_t time_ms;
+};
+
+/** An operator's word that overrules evidence. Key: digest, class_key. */
+struct tn_row_override {
+    const char *digest, *class_key;
+    const char *verdict; /* "allow", "stop" */
+    const char *by;
+    int64_t time_ms;
+};
+
+/** A token of the REST interface, or the gateway token of the devices. Key: id. */
+struct tn_row_token {
+    const char *id;   /* short, shown in lists */
+    const char *hash; /* 64 hex */
+    const char *role; /* "admin", "publisher", "viewer", "gateway" */
+    const char *name;
+    int64_t created_ms, revoked_ms;
+};
+
+/** What somebody did. Key: seq, given by tn_db_put() when 0. Only ever added. */
+struct tn_row_audit {
+    int64_t seq, time_ms;
+    const char *who, *what, *detail; /* detail: JSON object */
+};
+
+/** A value of the server itself. Key: name. */
+struct tn_row_setting {
+    const char *name, *value;
+};
+
+enum tn_table {
+    TN_TABLE_DEVICE,
+    TN_TABLE_RELEASE,
+    TN_TABLE_ENGINE,
+    TN_TABLE_ATTACHMENT,
+    TN_TABLE_CHANNEL,
+    TN_TABLE_DEPLOYMENT,
+    TN_TABLE_ACTION,
+    TN_TABLE_EVIDENCE,
+    TN_TABLE_OVERRIDE,
+    TN_TABLE_TOKEN,
+    TN_TABLE_AUDIT,
+    TN_TABLE_SETTING,
+    TN_TABLE_COUNT
+};
+
+/**
+ * Opens or makes the database file, brings an older schema up to date in one transaction, and
+ * checks its integrity.
+ * @param path "DATA/tenond.db"; only one process may have it open for writing
+ * @return 0; TN_E_CORRUPT; TN_E_AGAIN (another server has it); TN_E_UNSUPPORTED (a newer schema);
+ *         TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM
+ */
+int tn_db_open(const char *path, struct tn_db **ret_db, struct tn_error *err);
+/** Commits nothing: what was not committed is gone. NULL is fine. */
+void tn_db_close(struct tn_db *db);
+
+/** Called with each row, in key order. @return false to stop */
+typedef bool (*tn_row_fn)(const void *row, void *user);
+int tn_db_each(struct tn_db *db, enum tn_table table, tn_row_fn each, void *user,
+               struct tn_error *err);
+
+/**
+ * Rows of a table whose key is a number (deployment, action, audit), newest first, from the one
+ * before `before` (0 = from the newest).
+ */
+int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_fn each, void *user,
+                 struct tn_error *err);
+
+/** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
+ * begins with the first write. @return 0, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM */
+int tn_db_put(struct tn_db *db, enum tn_table table, const void *row, struct tn_error *err);
+
+/** Removes the row with the key members of `row`; none there is fine. */
+int tn_db_delete(struct tn_db *db, enum tn_table table, const void *row, struct tn_error *err);
+
+/** Whether something waits for tn_db_commit(). */
+bool tn_db_dirty(const struct tn_db *db);
+
+/** Makes everything since the last commit durable. On failure all of it is rolled back: the caller
+ * must then load anew (the fleet in memory is ahead of the disk). */
+int tn_db_commit(struct tn_db *db, struct tn_error *err);
+
+/** Forgets everything since the last commit. */
+void tn_db_rollback(struct tn_db *db);
+
+/** A whole copy of what is committed, readable as a database of its own; made under a temporary
+ * name, fsynced, renamed. Blocks as long as the copy takes, over a connection of its own: any
+ * thread may call it while another uses `db`, which must not be closed meanwhile. */
+int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err);
+
+/** Figures for metrics. */
+struct tn_db_figures {
+    int64_t commits, rows, wal_bytes, file_bytes;
+    int64_t checkpoints, checkpoint_restarts, checkpoint_failures;
+    double commit_seconds; /* sum */
+};
+void tn_db_figures(const struct tn_db *db, struct tn_db_figures *ret_figures);
+
+#endif

@@ -1,0 +1,153 @@
+#include "db/tables.h"
+
+#define COLUMN(row, member, kind_, key_)                                                           \
+    {                                                                                              \
+        .name = #member, .offset = offsetof(struct tn_row_##row, member),                          \
+        .kind = TN_COLUMN_##kind_, .key = key_                                                     \
+    }
+#define TEXT(row, member)    COLUMN(row, member, TEXT, false)
+#define INTEGER(row, member) COLUMN(row, member, INTEGER, false)
+#define KEY(row, member)     COLUMN(row, member, TEXT, true)
+#define SERIAL(row, member)  COLUMN(row, member, INTEGER, true)
+
+/* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
+ * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). */
+/* clang-format off */
+const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
+    [TN_TABLE_DEVICE] = { "device", 1, false, {
+        KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
+        TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
+        INTEGER(device, attributes_ms), INTEGER(device, flags) } },
+    [TN_TABLE_RELEASE] = { "release", 1, false, {
+        KEY(release, model), KEY(release, version), TEXT(release, manifest),
+        INTEGER(release, created_ms), TEXT(release, created_by) } },
+    [TN_TABLE_ENGINE] = { "engine", 1, false, {
+        KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
+        INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
+        TEXT(engine, revoked_why) } },
+    [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
+        KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
+        TEXT(attachment, name), INTEGER(attachment, bytes) } },
+    [TN_TABLE_CHANNEL] = { "channel", 1, false, {
+        KEY(channel, model), KEY(channel, name), TEXT(channel, version),
+        INTEGER(channel, changed_ms) } },
+    [TN_TABLE_DEPLOYMENT] = { "deployment", 1, true, {
+        SERIAL(deployment, id), TEXT(deployment, model), TEXT(deployment, channel),
+        TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
+        INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
+        INTEGER(deployment, created_ms), TEXT(deployment, created_by),
+        INTEGER(deployment, brake_from) } },
+    [TN_TABLE_ACTION] = { "action", 1, true, {
+        SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
+        TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),
+        TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms) } },
+    [TN_TABLE_EVIDENCE] = { "evidence", 1, false, {
+        KEY(evidence, digest), KEY(evidence, device), TEXT(evidence, class_key),
+        TEXT(evidence, result), TEXT(evidence, reason), INTEGER(evidence, lasting),
+        INTEGER(evidence, time_ms) } },
+    [TN_TABLE_OVERRIDE] = { "override", 1, false, {
+        KEY(override, digest), KEY(override, class_key), TEXT(override, verdict),
+        TEXT(override, by), INTEGER(override, time_ms) } },
+    [TN_TABLE_TOKEN] = { "token", 1, false, {
+        KEY(token, id), TEXT(token, hash), TEXT(token, role), TEXT(token, name),
+        INTEGER(token, created_ms), INTEGER(token, revoked_ms) } },
+    [TN_TABLE_AUDIT] = { "audit", 1, true, {
+        SERIAL(audit, seq), INTEGER(audit, time_ms), TEXT(audit, who), TEXT(audit, what),
+        TEXT(audit, detail) } },
+    [TN_TABLE_SETTING] = { "setting", 1, false, {
+        KEY(setting, name), TEXT(setting, value) } },
+};
+/* clang-format on */
+
+_Static_assert(sizeof(struct tn_row_action) <= TN_TABLE_ROW_MAX &&
+                   sizeof(struct tn_row_deployment) <= TN_TABLE_ROW_MAX,
+               "TN_TABLE_ROW_MAX holds every row struct");
+
+static void add_column(const struct tn_column *column, struct tn_buf *sql)
+{
+    tn_buf_addf(sql, "\"%s\" %s", column->name,
+                column->kind == TN_COLUMN_TEXT ? "TEXT" : "INTEGER");
+}
+
+/* "a", "b", …: of the key, or all. */
+static void add_names(const struct tn_table_desc *table, bool keys_only, struct tn_buf *sql)
+{
+    const char *comma = "";
+
+    for (const struct tn_column *column = table->column; column->name; column++) {
+        if (keys_only && !column->key)
+            continue;
+        tn_buf_addf(sql, "%s\"%s\"", comma, column->name);
+        comma = ", ";
+    }
+}
+
+void tn_table_create_sql(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    tn_buf_addf(sql, "CREATE TABLE \"%s\" (", table->name);
+    for (const struct tn_column *column = table->column; column->name; column++) {
+        add_column(column, sql);
+        tn_buf_adds(sql, column->key ? " NOT NULL, " : ", ");
+    }
+    tn_buf_adds(sql, "PRIMARY KEY (");
+    add_names(table, true, sql);
+    /* an integer key is SQLite's own row number; every other table is a tree by its key */
+    tn_buf_adds(sql, table->serial ? ")) STRICT" : ")) STRICT, WITHOUT ROWID");
+}
+
+void tn_table_add_column_sql(const struct tn_table_desc *table, const struct tn_column *column,
+                             struct tn_buf *sql)
+{
+    tn_buf_addf(sql, "ALTER TABLE \"%s\" ADD COLUMN ", table->name);
+    add_column(column, sql);
+    if (column->kind == TN_COLUMN_INTEGER)
+        tn_buf_adds(sql, " DEFAULT 0");
+}
+
+static void add_select(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    tn_buf_adds(sql, "SELECT ");
+    add_names(table, false, sql);
+    tn_buf_addf(sql, " FROM \"%s\"", table->name);
+}
+
+void tn_table_select_sql(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    add_select(table, sql);
+    tn_buf_adds(sql, " ORDER BY ");
+    add_names(table, true, sql);
+}
+
+void tn_table_newest_sql(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    add_select(table, sql);
+    tn_buf_addf(sql, " WHERE \"%s\" < ?1 ORDER BY \"%s\" DESC", table->column[0].name,
+                table->column[0].name);
+}
+
+void tn_table_put_sql(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    const char *mark = "?";
+
+    tn_buf_addf(sql, "REPLACE INTO \"%s\" (", table->name);
+    add_names(table, false, sql);
+    tn_buf_adds(sql, ") VALUES (");
+    for (const struct tn_column *column = table->column; column->name; column++) {
+        tn_buf_adds(sql, mark);
+        mark = ", ?";
+    }
+    tn_buf_adds(sql, ")");
+}
+
+void tn_table_delete_sql(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    const char *before = "WHERE";
+
+    tn_buf_addf(sql, "DELETE FROM \"%s\"", table->name);
+    for (const struct tn_column *column = table->column; column->name; column++) {
+        if (!column->key)
+            continue;
+        tn_buf_addf(sql, " %s \"%s\" = ?", before, column->name);
+        before = "AND";
+    }
+}

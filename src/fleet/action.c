@@ -1,0 +1,643 @@
+/*
+ * One action = one device, one engine. Its states:
+ *
+ *   pending    offered; the device has not fetched it     -> retrieved, canceled, withdrawn
+ *   retrieved  the device knows of it                     -> running, finished, error, canceling
+ *   running    it said that it works on it                -> finished, error, canceled, canceling
+ *   canceling  the operator asked it to stop              -> canceled, running, finished, error
+ *   finished, error, canceled, withdrawn                  -> nothing: an ended action stays ended
+ */
+#include "fleet/fleet_priv.h"
+
+#include "base/text.h"
+#include "compat/logclass.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ACTION_ID_MAX = INT32_MAX };
+
+static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
+                                                        "canceling", "finished",  "error",
+                                                        "canceled",  "withdrawn" };
+
+const char *action_state_name(enum action_state state)
+{
+    return state_names[state];
+}
+
+bool action_active(const struct action *action)
+{
+    return action->state < ACTION_FINISHED;
+}
+
+/* ---- DDI's words ---- */
+
+enum execution { CLOSED, PROCEEDING, CANCELED, SCHEDULED, REJECTED, RESUMED, DOWNLOAD, DOWNLOADED };
+static const char *const executions[] = { "closed",   "proceeding", "canceled", "scheduled",
+                                          "rejected", "resumed",    "download", "downloaded" };
+
+enum outcome { SUCCESS, FAILURE, NONE };
+static const char *const outcomes[] = { "success", "failure", "none" };
+
+/* @return the place of a word in a list, or -1 */
+static int word(const char *const *words, size_t count, const char *text)
+{
+    for (size_t i = 0; text && i < count; i++)
+        if (strcmp(words[i], text) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* ---- history ---- */
+
+static void status_done(struct status *status)
+{
+    free(status->details);
+}
+
+void action_free(struct action *action)
+{
+    if (!action)
+        return;
+    for (size_t i = 0; i < action->history_count; i++)
+        status_done(&action->history[i]);
+    free(action->history);
+    free(action->detail);
+    free(action);
+}
+
+static size_t details_bytes(const struct action *action)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < action->history_count; i++)
+        bytes += action->history[i].details ? strlen(action->history[i].details) : 0;
+    return bytes;
+}
+
+/* When it is full the oldest but the first goes: how it began and how it went lately stays. */
+static void history_drop(struct action *action)
+{
+    status_done(&action->history[1]);
+    memmove(&action->history[1], &action->history[2],
+            (action->history_count - 2) * sizeof(*action->history));
+    action->history_count--;
+}
+
+static int history_add(struct action *action, const struct status *status_take, size_t most,
+                       struct tn_error *err)
+{
+    struct status *bigger = realloc(action->history, (action->history_count + 1) * sizeof(*bigger));
+
+    if (!bigger)
+        return tn_fail(err, TN_E_NOMEM, "the history of action %lld", (long long)action->id);
+    action->history = bigger;
+    action->history[action->history_count++] = *status_take;
+    while (action->history_count > 2 &&
+           (action->history_count > most || details_bytes(action) > HISTORY_DETAILS_MAX))
+        history_drop(action);
+    return TN_OK;
+}
+
+/* @param shown for people: RFC 3339; else as rows have it */
+static json_t *history_json(const struct action *action, bool shown)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < action->history_count; i++) {
+        const struct status *status = &action->history[i];
+        json_t *json = json_object();
+
+        if (shown)
+            set_time(json, "time", status->time_ms);
+        else
+            tn_json_set(json, "time_ms", json_integer(status->time_ms));
+        tn_json_set_str(json, "execution", status->execution);
+        tn_json_set_str(json, "finished", status->finished);
+        tn_json_set(json, "code",
+                    status->code == INT64_MIN ? json_null() : json_integer(status->code));
+        tn_json_set_str(json, "details", status->details);
+        (void)json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static int history_read(struct action *action, const char *text)
+{
+    tn_auto(tn_json_done) json_t *array = NULL;
+    const json_t *json;
+    size_t at;
+    int rc = text ? tn_json_parse(text, strlen(text), "history", &array, NULL) : TN_OK;
+
+    json_array_foreach(array, at, json)
+    {
+        int execution =
+            word(executions, TN_COUNT(executions), tn_json_str(json, "execution", NULL));
+        int finished = word(outcomes, TN_COUNT(outcomes), tn_json_str(json, "finished", NULL));
+        struct status status = { .time_ms = tn_json_int(json, "time_ms", 0),
+                                 .execution = execution < 0 ? NULL : executions[execution],
+                                 .finished = finished < 0 ? NULL : outcomes[finished],
+                                 .code = tn_json_int(json, "code", INT64_MIN) };
+
+        if (rc == TN_OK)
+            rc = copy_text(tn_json_str(json, "details", NULL), &status.details, NULL);
+        if (rc == TN_OK)
+            rc = history_add(action, &status, SIZE_MAX, NULL);
+    }
+    return rc;
+}
+
+/* ---- rows ---- */
+
+static int action_put(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *history =
+        action->history_count ? history_json(action, false) : NULL;
+    tn_auto(tn_str_free) char *text = history ? tn_json_text(history) : NULL;
+    struct tn_row_action row = { .id = action->id,
+                                 .device = action->device->id,
+                                 .deployment = action->deployment->id,
+                                 .model = action->engine->release->model,
+                                 .version = action->engine->release->version,
+                                 .digest = action->engine->hex,
+                                 .state = state_names[action->state],
+                                 .detail = action->detail,
+                                 .history = text,
+                                 .created_ms = action->created_ms,
+                                 .changed_ms = action->changed_ms };
+
+    return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
+}
+
+static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *err)
+{
+    int rc = list_add(&fleet->actions, action, err);
+
+    if (rc < 0)
+        return rc;
+    fleet->next_action = action->id + 1;
+    action->older = action->device->actions;
+    action->device->actions = action;
+    if (action_active(action))
+        action->device->active = action;
+    action->deployment->assigned++;
+    return TN_OK;
+}
+
+bool action_load_row(const void *row_, void *user)
+{
+    const struct tn_row_action *row = row_;
+    struct tn_fleet *fleet = user;
+    struct action *action = calloc(1, sizeof(*action));
+    struct release *release = release_find(fleet, row->model, row->version);
+    int state = word(state_names, TN_COUNT(state_names), row->state);
+    int rc = action && release && state >= 0 ? TN_OK : TN_E_CORRUPT;
+
+    if (rc == TN_OK) {
+        *action = (struct action) { .id = row->id,
+                                    .device = tn_map_get(&fleet->devices, row->device),
+                                    .deployment = deployment_find(fleet, row->deployment),
+                                    .engine = engine_of_release(release, row->digest),
+                                    .state = (enum action_state)state,
+                                    .created_ms = row->created_ms,
+                                    .changed_ms = row->changed_ms };
+        rc = action->device && action->deployment && action->engine ? TN_OK : TN_E_CORRUPT;
+    }
+    if (rc == TN_OK)
+        rc = copy_text(row->detail, &action->detail, NULL);
+    if (rc == TN_OK)
+        rc = history_read(action, row->history);
+    if (rc == TN_OK)
+        rc = join(fleet, action, NULL);
+    if (rc == TN_OK)
+        deploy_count(action->deployment, action);
+    else
+        action_free(action);
+    return fleet_hurt(fleet, rc) == TN_OK;
+}
+
+struct action *action_find(const struct tn_fleet *fleet, int64_t id)
+{
+    size_t low = 0;
+    size_t high = fleet->actions.count;
+
+    /* the list is by id; places of removed devices' actions are empty, so search by place first */
+    if (id < 1 || high == 0)
+        return NULL;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        size_t at = middle;
+        struct action *action;
+
+        while (at < high && !fleet->actions.item[at])
+            at++;
+        action = at < high ? fleet->actions.item[at] : NULL;
+        if (action && action->id == id)
+            return action;
+        if (action && action->id < id)
+            low = at + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- giving ---- */
+
+int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
+                  struct tn_error *err)
+{
+    struct action *action;
+    int rc;
+
+    if (fleet->next_action > ACTION_ID_MAX) /* device clients read it as 32 bits */
+        return tn_fail(err, TN_E_TOOBIG, "more than %d actions", (int)ACTION_ID_MAX);
+    action = calloc(1, sizeof(*action));
+    if (!action)
+        return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "an action"));
+    *action = (struct action) { .id = fleet->next_action,
+                                .device = device,
+                                .deployment = deployment,
+                                .engine = engine,
+                                .state = ACTION_PENDING,
+                                .created_ms = now_ms,
+                                .changed_ms = now_ms };
+    rc = fleet_hurt(fleet, join(fleet, action, err));
+    if (rc < 0) {
+        action_free(action);
+        return rc;
+    }
+    fleet->assigned_count++;
+    return action_put(fleet, action, err);
+}
+
+/* ---- what a device may see ---- */
+
+/* A paused deployment offers nothing that was not fetched yet. */
+static bool is_offered(const struct action *action)
+{
+    return action_active(action) &&
+           (action->state != ACTION_PENDING || action->deployment->state == DEPLOYMENT_RUNNING);
+}
+
+void action_fill(const struct tn_fleet *fleet, const struct action *action,
+                 struct tn_fleet_action *ret_action)
+{
+    const struct engine *engine = action->engine;
+    const struct class *class = action->device->class;
+    const struct attachment *attachment =
+        class && class->delivery[0] ? attachment_find(fleet, engine->hex, class->delivery) : NULL;
+
+    *ret_action = (struct tn_fleet_action) {
+        .id = action->id,
+        .state = state_names[action->state],
+        .canceling = action->state == ACTION_CANCELING,
+        .model = engine->release->model,
+        .version = engine->release->version,
+        .digest = engine->hex,
+        .name = engine->name,
+        .file_name = attachment ? attachment->name : engine->name,
+        .file = attachment ? attachment->file : engine->digest,
+        .file_bytes = attachment ? attachment->bytes : engine->bytes,
+        .record = engine->record,
+        .created_ms = action->created_ms,
+        .changed_ms = action->changed_ms,
+    };
+}
+
+bool tn_fleet_action(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                     struct tn_fleet_action *ret_action)
+{
+    if (!device->active || !is_offered(device->active))
+        return false;
+    action_fill(fleet, device->active, ret_action);
+    return true;
+}
+
+static struct action *of_device(const struct tn_fleet_device *device, int64_t id)
+{
+    for (struct action *action = device->actions; action; action = action->older)
+        if (action->id == id)
+            return action;
+    return NULL;
+}
+
+bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                           int64_t id, struct tn_fleet_action *ret_action)
+{
+    const struct action *action = of_device(device, id);
+
+    /* what is not offered yet is none of its business */
+    if (!action || (action_active(action) && !is_offered(action)))
+        return false;
+    action_fill(fleet, action, ret_action);
+    return true;
+}
+
+const struct action *action_installed(const struct tn_fleet_device *device, const char *model)
+{
+    for (const struct action *action = device->actions; action; action = action->older)
+        if (action->state == ACTION_FINISHED &&
+            (!model || strcmp(action->engine->release->model, model) == 0))
+            return action;
+    return NULL;
+}
+
+bool tn_fleet_installed(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                        struct tn_fleet_action *ret_action)
+{
+    const struct action *action = action_installed(device, NULL);
+
+    if (!action)
+        return false;
+    action_fill(fleet, action, ret_action);
+    return true;
+}
+
+static bool is_file_of(const struct tn_fleet *fleet, const struct action *action,
+                       const struct tn_digest *file)
+{
+    struct tn_fleet_action filled;
+
+    action_fill(fleet, action, &filled);
+    return tn_digest_equal(&filled.file, file);
+}
+
+bool tn_fleet_may_download(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                           const struct tn_digest *file)
+{
+    const struct action *active = device->active;
+
+    if (active && is_offered(active) && active->state != ACTION_CANCELING &&
+        is_file_of(fleet, active, file))
+        return true;
+    for (const struct action *action = device->actions; action; action = action->older)
+        if (action->state == ACTION_FINISHED && is_file_of(fleet, action, file) &&
+            action_installed(device, action->engine->release->model) == action)
+            return true;
+    return false;
+}
+
+/* ---- ending ---- */
+
+static int set_detail(struct action *action, const char *text, struct tn_error *err)
+{
+    char cut[DETAIL_MAX];
+    char *copy = NULL;
+    int rc;
+
+    (void)tn_text_copy(cut, sizeof(cut), text);
+    rc = copy_text(cut, &copy, err);
+    if (rc < 0)
+        return rc;
+    free(action->detail);
+    action->detail = copy;
+    return TN_OK;
+}
+
+/* The one place where a state changes after the beginning. */
+static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
+                  int64_t now_ms, struct tn_error *err)
+{
+    bool ended;
+    int rc;
+
+    action->state = state;
+    action->changed_ms = now_ms;
+    ended = !action_active(action);
+    if (ended) {
+        action->device->active = NULL;
+        action->device->flags |= TN_DEVICE_ROW_ASK;
+    }
+    rc = action_put(fleet, action, err);
+    if (rc == TN_OK && ended)
+        rc = device_put(fleet, action->device, err);
+    return rc < 0 || !ended ? rc : deploy_ended(fleet, action, now_ms, err);
+}
+
+static int end_pending(struct tn_fleet *fleet, struct action *action, enum action_state state,
+                       const char *why, int64_t now_ms, struct tn_error *err)
+{
+    int rc = fleet_hurt(fleet, set_detail(action, why, err));
+
+    assert(action->state == ACTION_PENDING);
+    return rc < 0 ? rc : change(fleet, action, state, now_ms, err);
+}
+
+int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
+                    struct tn_error *err)
+{
+    return end_pending(fleet, action, ACTION_WITHDRAWN, why, now_ms, err);
+}
+
+int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
+                struct tn_error *err)
+{
+    int rc;
+
+    if (action->state == ACTION_PENDING)
+        return end_pending(fleet, action, ACTION_CANCELED, why, now_ms, err);
+    if (action->state == ACTION_CANCELING)
+        return TN_OK;
+    rc = fleet_hurt(fleet, set_detail(action, why, err));
+    return rc < 0 ? rc : change(fleet, action, ACTION_CANCELING, now_ms, err);
+}
+
+int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
+                    struct tn_error *err)
+{
+    struct action *action = action_find(fleet, id);
+    struct tn_fleet_device *device;
+    int rc;
+
+    if (!action)
+        return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
+    if (!action_active(action))
+        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+                       state_names[action->state]);
+    device = action->device;
+    rc = action_stop(fleet, action, "canceled by the operator", now_ms, err);
+    if (rc == TN_OK)
+        rc = fleet_audit(fleet, who, "action-cancel", now_ms,
+                         json_pack("{s:I,s:s}", "id", (json_int_t)id, "device", device->id), err);
+    return rc < 0 ? rc : deploy_device(fleet, device, now_ms, err);
+}
+
+/* ---- what the device says ---- */
+
+int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                       int64_t now_ms, struct tn_error *err)
+{
+    struct action *action = of_device(device, id);
+
+    if (!action || (action_active(action) && !is_offered(action)))
+        return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
+    if (action->state != ACTION_PENDING)
+        return TN_OK;
+    return change(fleet, action, ACTION_RETRIEVED, now_ms, err);
+}
+
+/* The first line that a class of failures knows, else the last one. */
+static const char *telling_line(const struct tn_feedback *feedback)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < feedback->detail_count; i++) {
+        const struct tn_log_class *row = tn_log_classify(feedback->details[i]);
+
+        if (row && row->scope != TN_LOG_GENERIC && row->scope != TN_LOG_WARNING)
+            return feedback->details[i];
+        if (feedback->details[i][0])
+            last = feedback->details[i];
+    }
+    return last;
+}
+
+static int keep_status(struct tn_fleet *fleet, struct action *action,
+                       const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf details = TN_BUF(STATUS_DETAILS_MAX);
+    int execution = word(executions, TN_COUNT(executions), feedback->execution);
+    int finished = word(outcomes, TN_COUNT(outcomes), feedback->finished);
+    struct status status = { .time_ms = now_ms,
+                             .execution = executions[execution],
+                             .finished = outcomes[finished],
+                             .code = feedback->code };
+    const char *line = telling_line(feedback);
+    int rc = line ? set_detail(action, line, err) : TN_OK;
+
+    /* lines beyond the limit are dropped: the buffer keeps what fits */
+    for (size_t i = 0; i < feedback->detail_count && !details.failed; i++) {
+        if (i > 0)
+            tn_buf_adds(&details, "\n");
+        tn_text_add_safe(&details, feedback->details[i], strlen(feedback->details[i]));
+    }
+    if (rc == TN_OK && details.size > 0)
+        rc = copy_text(tn_buf_text(&details), &status.details, err);
+    if (rc == TN_OK)
+        rc = history_add(action, &status, (size_t)fleet->options.history_most, err);
+    if (rc < 0)
+        status_done(&status);
+    return fleet_hurt(fleet, rc);
+}
+
+static int check_words(const struct tn_feedback *feedback, struct tn_error *err)
+{
+    if (word(executions, TN_COUNT(executions), feedback->execution) < 0)
+        return tn_fail(err, TN_E_INVALID, "execution '%.40s' is not one of DDI's",
+                       feedback->execution ? feedback->execution : "");
+    if (word(outcomes, TN_COUNT(outcomes), feedback->finished) < 0)
+        return tn_fail(err, TN_E_INVALID, "finished '%.40s' is not one of DDI's",
+                       feedback->finished ? feedback->finished : "");
+    return TN_OK;
+}
+
+static enum action_state next_state(const struct action *action, const struct tn_feedback *feedback)
+{
+    switch ((enum execution)word(executions, TN_COUNT(executions), feedback->execution)) {
+    case CLOSED:
+        return strcmp(feedback->finished, outcomes[FAILURE]) == 0 ? ACTION_ERROR : ACTION_FINISHED;
+    case CANCELED:
+        return ACTION_CANCELED;
+    case REJECTED: /* a warning: it stays open */
+    case PROCEEDING:
+    case SCHEDULED:
+    case RESUMED:
+    case DOWNLOAD:
+    case DOWNLOADED:
+    default:
+        return action->state == ACTION_CANCELING ? ACTION_CANCELING : ACTION_RUNNING;
+    }
+}
+
+static int ended(struct tn_fleet *fleet, struct action *action, const struct tn_feedback *feedback,
+                 int64_t now_ms, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    if (action->state != ACTION_CANCELED)
+        rc = evidence_take(fleet, action, feedback, now_ms, err);
+    return rc < 0 ? rc : deploy_device(fleet, action->device, now_ms, err);
+}
+
+int tn_fleet_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                      const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
+{
+    struct action *action = of_device(device, id);
+    int rc = check_words(feedback, err);
+
+    if (rc < 0)
+        return rc;
+    if (!action || (action_active(action) && !is_offered(action)))
+        return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
+    if (!action_active(action))
+        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+                       state_names[action->state]);
+    rc = keep_status(fleet, action, feedback, now_ms, err);
+    if (rc == TN_OK)
+        rc = change(fleet, action, next_state(action, feedback), now_ms, err);
+    return rc < 0 || action_active(action) ? rc : ended(fleet, action, feedback, now_ms, err);
+}
+
+/* "closed" accepts the cancellation unless it failed; "rejected" refuses it. Anything else is only
+ * noted. */
+static enum action_state next_canceling(const struct tn_feedback *feedback)
+{
+    bool failed = strcmp(feedback->finished, outcomes[FAILURE]) == 0;
+
+    if (strcmp(feedback->execution, executions[CLOSED]) == 0)
+        return failed ? ACTION_RUNNING : ACTION_CANCELED;
+    return strcmp(feedback->execution, executions[REJECTED]) == 0 ? ACTION_RUNNING
+                                                                  : ACTION_CANCELING;
+}
+
+int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                             const struct tn_feedback *feedback, int64_t now_ms,
+                             struct tn_error *err)
+{
+    struct action *action = of_device(device, id);
+    int rc = check_words(feedback, err);
+
+    if (rc < 0)
+        return rc;
+    if (!action || (action_active(action) && action->state != ACTION_CANCELING))
+        return tn_fail(err, TN_E_NOTFOUND, "action %lld is not being canceled", (long long)id);
+    if (action->state == ACTION_CANCELED)
+        return TN_OK; /* said twice */
+    if (!action_active(action))
+        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+                       state_names[action->state]);
+    rc = keep_status(fleet, action, feedback, now_ms, err);
+    if (rc == TN_OK)
+        rc = change(fleet, action, next_canceling(feedback), now_ms, err);
+    return rc < 0 || action_active(action) ? rc : deploy_device(fleet, device, now_ms, err);
+}
+
+/* ---- JSON ---- */
+
+json_t *action_to_json(const struct action *action, bool with_history)
+{
+    const struct engine *engine = action->engine;
+    json_t *json = json_object();
+
+    tn_json_set_int(json, "id", action->id);
+    tn_json_set_str(json, "device", action->device->id);
+    tn_json_set_int(json, "deployment", action->deployment->id);
+    tn_json_set_str(json, "model", engine->release->model);
+    tn_json_set_str(json, "version", engine->release->version);
+    tn_json_set_str(json, "digest", engine->hex);
+    tn_json_set_str(json, "name", engine->name);
+    tn_json_set_str(json, "precision", tn_precision_name(engine->precision));
+    tn_json_set_str(json, "state", state_names[action->state]);
+    tn_json_set_str(json, "detail", action->detail);
+    tn_json_set(json, "offered", json_boolean(is_offered(action)));
+    set_time(json, "created", action->created_ms);
+    set_time(json, "changed", action->changed_ms);
+    if (with_history)
+        tn_json_set(json, "history", history_json(action, true));
+    return json;
+}

@@ -1,0 +1,432 @@
+/*
+ * What devices say about engines. A failure counts against a class only when another device of the
+ * class would meet it too: never trouble of the device, never bytes that did not arrive whole.
+ */
+#include "fleet/fleet_priv.h"
+
+#include "base/text.h"
+#include "compat/logclass.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reasons (design.md §6, classes of the log, and the agent's own "run-failed") that are the same
+ * for the whole class. All others, known or not, hold back only the device that said them. */
+static const char *const class_reasons[] = {
+    "flavor",       "trt-version", "platform",     "compute-capability",
+    "device-model", "host-code",   "lean-runtime", "plugin-missing",
+    "needs-refit",  "dla",         "run-failed",   "suspect-output",
+};
+
+static bool counts_for_class(const char *reason)
+{
+    for (size_t i = 0; i < TN_COUNT(class_reasons); i++)
+        if (strcmp(class_reasons[i], reason) == 0)
+            return true;
+    return false;
+}
+
+static void key_of(const char *hex, const char *rest, char ret_key[PROOF_KEY_MAX + 80])
+{
+    (void)snprintf(ret_key, PROOF_KEY_MAX + 80, "%.64s %.*s", hex, (int)PROOF_KEY_MAX, rest);
+}
+
+void evidence_free(struct evidence *evidence)
+{
+    if (!evidence)
+        return;
+    free(evidence->device);
+    free(evidence->class_key);
+    free(evidence->reason);
+    free(evidence->key);
+    free(evidence);
+}
+
+void tally_free(struct tally *tally)
+{
+    if (tally)
+        free(tally->key);
+    free(tally);
+}
+
+void override_free(struct override *override)
+{
+    if (!override)
+        return;
+    free(override->class_key);
+    free(override->by);
+    free(override->key);
+    free(override);
+}
+
+/* ---- tallies ---- */
+
+/* Beside those of each engine, one per class of all engines together. */
+static const char any_engine[] = "*";
+
+static struct tally *tally_find(const struct tn_fleet *fleet, const char *hex,
+                                const char *class_key)
+{
+    char key[PROOF_KEY_MAX + 80];
+
+    key_of(hex, class_key, key);
+    return tn_map_get(&fleet->tallies, key);
+}
+
+static struct tally *tally_get(struct tn_fleet *fleet, const char *hex, const char *class_key,
+                               struct tn_error *err)
+{
+    struct tally *tally = tally_find(fleet, hex, class_key);
+    char key[PROOF_KEY_MAX + 80];
+
+    if (tally)
+        return tally;
+    key_of(hex, class_key, key);
+    tally = calloc(1, sizeof(*tally));
+    if (!tally || copy_text(key, &tally->key, err) < 0 ||
+        tn_map_put(&fleet->tallies, tally->key, tally, err) < 0) {
+        tally_free(tally);
+        (void)tn_fail(err, TN_E_NOMEM, "evidence");
+        return NULL;
+    }
+    return tally;
+}
+
+/* Only a lasting failure is a failure of the class; other failures say nothing of it. */
+static void tally_count(struct tally *tally, const struct evidence *evidence, int by)
+{
+    if (!tally || (!evidence->ok && !evidence->lasting))
+        return;
+    tally->reporters += by;
+    tally->ok += evidence->ok ? by : 0;
+    tally->failed += evidence->ok ? 0 : by;
+}
+
+/* ---- what follows ---- */
+
+static const struct override *override_find(const struct tn_fleet *fleet, const char *hex,
+                                            const char *class_key)
+{
+    char key[PROOF_KEY_MAX + 80];
+
+    if (fleet->overrides.count == 0)
+        return NULL;
+    key_of(hex, class_key, key);
+    return tn_map_get(&fleet->overrides, key);
+}
+
+bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
+                    char ret_why[160])
+{
+    const struct override *override = override_find(fleet, hex, class_key);
+    const struct tally *tally = tally_find(fleet, hex, class_key);
+    int64_t needed;
+
+    if (override && !override->allow)
+        (void)snprintf(ret_why, 160, "stopped for this class by %.80s", override->by);
+    if (override || !tally)
+        return override && !override->allow;
+    needed = tally->ok == 0 ? 1 : fleet->options.evidence_devices;
+    if (tally->failed < needed || tally->ok * fleet->options.evidence_ratio >= tally->reporters)
+        return false;
+    (void)snprintf(ret_why, 160, "%lld of %lld devices of this class say that it fails",
+                   (long long)tally->failed, (long long)tally->reporters);
+    return true;
+}
+
+bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key)
+{
+    const struct tally *tally = tally_find(fleet, hex, class_key);
+
+    return tally && tally->ok > 0;
+}
+
+bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,
+                    const char *device)
+{
+    const struct override *override = override_find(fleet, hex, class_key);
+    const struct evidence *evidence;
+    char key[PROOF_KEY_MAX + 80];
+
+    key_of(hex, device, key);
+    evidence = tn_map_get(&fleet->evidence, key);
+    return evidence && !evidence->ok && !(override && override->allow);
+}
+
+/* ---- rows ---- */
+
+static void count_device(struct tn_fleet *fleet, const struct evidence *evidence, int by)
+{
+    struct tn_fleet_device *device = tn_map_get(&fleet->devices, evidence->device);
+
+    if (device && !evidence->ok)
+        device->failures += by;
+}
+
+static struct evidence *evidence_new(const struct tn_row_evidence *row, struct tn_error *err)
+{
+    struct evidence *evidence = calloc(1, sizeof(*evidence));
+    char key[PROOF_KEY_MAX + 80];
+    int rc = evidence ? copy_text(row->device, &evidence->device, err)
+                      : tn_fail(err, TN_E_NOMEM, "evidence");
+
+    key_of(row->digest, row->device, key);
+    if (rc == TN_OK)
+        rc = copy_text(key, &evidence->key, err);
+    if (rc == TN_OK)
+        rc = copy_text(row->class_key ? row->class_key : "", &evidence->class_key, err);
+    if (rc == TN_OK)
+        rc = copy_text(row->reason, &evidence->reason, err);
+    if (rc < 0) {
+        evidence_free(evidence);
+        return NULL;
+    }
+    (void)tn_text_copy(evidence->hex, sizeof(evidence->hex), row->digest);
+    evidence->ok = row->result && strcmp(row->result, "ok") == 0;
+    evidence->lasting = row->lasting != 0;
+    evidence->time_ms = row->time_ms;
+    return evidence;
+}
+
+/* The device's newer word replaces its older one. */
+static int evidence_set(struct tn_fleet *fleet, const struct tn_row_evidence *row,
+                        struct tn_error *err)
+{
+    struct evidence *evidence = evidence_new(row, err);
+    struct evidence *old = evidence ? tn_map_get(&fleet->evidence, evidence->key) : NULL;
+    struct tally *tally =
+        evidence ? tally_get(fleet, evidence->hex, evidence->class_key, err) : NULL;
+    struct tally *any = evidence ? tally_get(fleet, any_engine, evidence->class_key, err) : NULL;
+
+    if (!tally || !any || tn_map_put(&fleet->evidence, evidence->key, evidence, err) < 0) {
+        evidence_free(evidence);
+        return TN_E_NOMEM;
+    }
+    if (old) {
+        tally_count(tally_find(fleet, old->hex, old->class_key), old, -1);
+        tally_count(tally_find(fleet, any_engine, old->class_key), old, -1);
+        count_device(fleet, old, -1);
+    }
+    tally_count(tally, evidence, 1);
+    tally_count(any, evidence, 1);
+    count_device(fleet, evidence, 1);
+    evidence_free(old);
+    return TN_OK;
+}
+
+bool evidence_load_row(const void *row, void *fleet)
+{
+    return fleet_hurt(fleet, evidence_set(fleet, row, NULL)) == TN_OK;
+}
+
+static int override_set(struct tn_fleet *fleet, const struct tn_row_override *row,
+                        struct tn_error *err)
+{
+    struct override *override = calloc(1, sizeof(*override));
+    char key[PROOF_KEY_MAX + 80];
+    struct override *old;
+    int rc = override ? copy_text(row->class_key, &override->class_key, err)
+                      : tn_fail(err, TN_E_NOMEM, "an override");
+
+    key_of(row->digest, row->class_key, key);
+    if (rc == TN_OK)
+        rc = copy_text(key, &override->key, err);
+    if (rc == TN_OK)
+        rc = copy_text(row->by ? row->by : "", &override->by, err);
+    old = tn_map_get(&fleet->overrides, key);
+    if (rc == TN_OK)
+        rc = tn_map_put(&fleet->overrides, override->key, override, err);
+    if (rc < 0) {
+        override_free(override);
+        return rc;
+    }
+    (void)tn_text_copy(override->hex, sizeof(override->hex), row->digest);
+    override->allow = row->verdict && strcmp(row->verdict, "allow") == 0;
+    override->time_ms = row->time_ms;
+    override_free(old);
+    return TN_OK;
+}
+
+bool override_load_row(const void *row, void *fleet)
+{
+    return fleet_hurt(fleet, override_set(fleet, row, NULL)) == TN_OK;
+}
+
+/* ---- load outcomes, for metrics ---- */
+
+void load_series_free(struct load_series *series)
+{
+    if (series)
+        free(series->key);
+    free(series);
+}
+
+const double tn_load_buckets[LOAD_BUCKETS] = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300 };
+
+/* Counted in memory alone: counters of metrics begin anew with the process. */
+static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, double seconds)
+{
+    struct load_series *series = tn_map_get(&fleet->loads, labels);
+
+    if (!series) {
+        series = calloc(1, sizeof(*series));
+        if (!series || copy_text(labels, &series->key, NULL) < 0 ||
+            tn_map_put(&fleet->loads, series->key, series, NULL) < 0) {
+            load_series_free(series);
+            return; /* a figure less, ignoring */
+        }
+    }
+    series->ok += ok;
+    series->failed += !ok;
+    if (!(seconds >= 0 && seconds < 86400))
+        return;
+    series->timed++;
+    series->seconds += seconds;
+    for (int i = 0; i < LOAD_BUCKETS; i++)
+        series->bucket[i] += seconds <= tn_load_buckets[i];
+}
+
+static void measure(struct tn_fleet *fleet, const struct action *action, const json_t *word,
+                    bool ok)
+{
+    const struct engine *engine = action->engine;
+    const json_t *seconds = json_object_get(word, "seconds");
+    const char *by = tn_json_str(word, "by", "trial");
+    tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(1024);
+    const struct class *class = action->device->class;
+    char version[TN_VERSION_TEXT];
+
+    tn_version_print(&engine->plan.version, version);
+    figure_label(&labels, "model", engine->release->model);
+    figure_label(&labels, "release", engine->release->version);
+    figure_label(&labels, "class", class ? class->gpu_class : "unknown");
+    figure_label(&labels, "trt", version);
+    figure_label(&labels, "by", strcmp(by, "application") == 0 ? "application" : "trial");
+    count_load(fleet, tn_buf_text(&labels), ok,
+               json_is_number(seconds) ? json_number_value(seconds) : -1);
+}
+
+/* ---- a device's word ---- */
+
+/* Under which key of its class the device's runtime for this engine stands. */
+static const char *proof_key_of(struct tn_fleet *fleet, const struct action *action)
+{
+    const struct class *class = action->device->class;
+    struct candidate candidate;
+
+    if (!class)
+        return NULL;
+    if (!match_possible(fleet, class, action->engine, &candidate))
+        candidate.runtime = 0;
+    return class->proof_key[candidate.runtime];
+}
+
+/* Our own agent says what happened; of another client the lines of a failure may tell. A foreign
+ * "success" means that a file was installed, not that an engine loaded. @return false = nothing */
+static bool read_word(const struct action *action, const struct tn_feedback *feedback,
+                      struct tn_row_evidence *row)
+{
+    const char *result = tn_json_str(feedback->engine, "result", NULL);
+
+    if (result) {
+        bool ok = strcmp(result, "ok") == 0;
+
+        if (!ok && strcmp(result, "failed") != 0)
+            return false;
+        row->result = ok ? "ok" : "failed";
+        row->reason = tn_json_str(feedback->engine, "reason", ok ? NULL : "unknown");
+        row->lasting = !ok && tn_json_bool(feedback->engine, "lasting", false) &&
+                       counts_for_class(row->reason);
+        return true;
+    }
+    if (action->state != ACTION_ERROR)
+        return false;
+    for (size_t i = 0; i < feedback->detail_count; i++) {
+        const struct tn_log_class *class = tn_log_classify(feedback->details[i]);
+
+        if (!class || class->scope != TN_LOG_PLAN)
+            continue;
+        row->result = "failed";
+        row->reason = class->name;
+        row->lasting = counts_for_class(class->name);
+        return true;
+    }
+    return false;
+}
+
+static int stopped_now(struct tn_fleet *fleet, const char *hex, const char *class_key,
+                       int64_t now_ms, const char *why, struct tn_error *err)
+{
+    int rc =
+        fleet_audit(fleet, "server", "evidence-stop", now_ms,
+                    json_pack("{s:s,s:s,s:s}", "digest", hex, "class", class_key, "why", why), err);
+
+    return rc < 0 ? rc : deploy_withdraw(fleet, hex, class_key, now_ms, err);
+}
+
+int evidence_take(struct tn_fleet *fleet, const struct action *action,
+                  const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
+{
+    struct tn_row_evidence row = { .digest = action->engine->hex,
+                                   .device = action->device->id,
+                                   .time_ms = now_ms };
+    char why[160] = "";
+    bool proven, stopped;
+    int rc;
+
+    row.class_key = proof_key_of(fleet, action);
+    if (!row.class_key || !read_word(action, feedback, &row))
+        return TN_OK;
+    if (json_is_object(feedback->engine))
+        measure(fleet, action, feedback->engine, strcmp(row.result, "ok") == 0);
+    proven = evidence_proves(fleet, row.digest, row.class_key);
+    stopped = evidence_stops(fleet, row.digest, row.class_key, why);
+    rc = fleet_hurt(fleet, evidence_set(fleet, &row, err));
+    if (rc == TN_OK)
+        rc = fleet_put(fleet, TN_TABLE_EVIDENCE, &row, err);
+    if (rc < 0)
+        return rc;
+    if (evidence_proves(fleet, row.digest, row.class_key) == proven &&
+        evidence_stops(fleet, row.digest, row.class_key, why) == stopped)
+        return TN_OK;
+    engine_touch(fleet, row.digest);
+    if (stopped || !evidence_stops(fleet, row.digest, row.class_key, why))
+        return TN_OK;
+    return stopped_now(fleet, row.digest, row.class_key, now_ms, why, err);
+}
+
+/* ---- an operator's word ---- */
+
+int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
+                      const char *verdict, const char *who, int64_t now_ms, struct tn_error *err)
+{
+    struct tn_row_override row = {
+        .class_key = class_key, .verdict = verdict, .by = who, .time_ms = now_ms
+    };
+    bool allow = verdict && strcmp(verdict, "allow") == 0;
+    struct engine *engine;
+    int rc = engine_by_prefix(fleet, digest, &engine, err);
+
+    if (rc < 0)
+        return rc;
+    if (!allow && (!verdict || strcmp(verdict, "stop") != 0))
+        return tn_fail(err, TN_E_INVALID, "the verdict is allow or stop");
+    if (!class_key || !class_key[0] || strlen(class_key) > PROOF_KEY_MAX)
+        return tn_fail(err, TN_E_INVALID, "name the class: `class_key` of the map");
+    row.digest = engine->hex;
+    rc = fleet_hurt(fleet, override_set(fleet, &row, err));
+    if (rc == TN_OK)
+        rc = fleet_put(fleet, TN_TABLE_OVERRIDE, &row, err);
+    if (rc == TN_OK)
+        rc = fleet_audit(fleet, who, "evidence-override", now_ms,
+                         json_pack("{s:s,s:s,s:s}", "digest", row.digest, "class", class_key,
+                                   "verdict", verdict),
+                         err);
+    engine_touch(fleet, row.digest);
+    if (rc == TN_OK && !allow)
+        rc = deploy_withdraw(fleet, row.digest, class_key, now_ms, err);
+    for (; rc == TN_OK && allow && engine; engine = engine->same)
+        rc = deploy_engine(fleet, engine, now_ms, err);
+    return rc;
+}

@@ -1,0 +1,217 @@
+/* Figures for metrics: names without the server's prefix, labels as Prometheus writes them. */
+#include "fleet/fleet_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LABELS_MAX = 1024 };
+
+void figure_label(struct tn_buf *labels, const char *name, const char *value)
+{
+    tn_buf_addf(labels, "%s%s=\"", labels->size ? "," : "", name);
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            tn_buf_adds(labels, "\\");
+        tn_buf_add(labels, value, 1);
+    }
+    tn_buf_adds(labels, "\"");
+}
+
+struct figures {
+    tn_figure_fn each;
+    void *user;
+};
+
+static void one(const struct figures *figures, const char *metric, const char *name,
+                const char *value, double number)
+{
+    tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(LABELS_MAX);
+
+    if (name)
+        figure_label(&labels, name, value);
+    figures->each(metric, tn_buf_text(&labels), number, figures->user);
+}
+
+static void devices(const struct figures *figures, const struct tn_fleet *fleet, int64_t now_ms)
+{
+    static const char *const states[] = { "unknown", "registered", "pending", "in-sync", "error" };
+    int64_t count[TN_COUNT(states)] = { 0 };
+    int64_t silent = 0;
+
+    for (size_t i = 0; i < fleet->device_list.count; i++) {
+        const struct tn_fleet_device *device = fleet->device_list.item[i];
+        const char *state = device_state(device);
+
+        for (size_t k = 0; k < TN_COUNT(states); k++)
+            count[k] += strcmp(states[k], state) == 0;
+        silent += now_ms - device->seen_ms > 3 * fleet->options.poll_seconds * 1000;
+    }
+    for (size_t k = 0; k < TN_COUNT(states); k++)
+        one(figures, "devices", "state", states[k], (double)count[k]);
+    one(figures, "devices_silent", NULL, NULL, (double)silent);
+}
+
+static void actions(const struct figures *figures, const struct tn_fleet *fleet)
+{
+    int64_t count[ACTION_STATES] = { 0 };
+
+    for (size_t i = 0; i < fleet->actions.count; i++) {
+        const struct action *action = fleet->actions.item[i];
+
+        if (action)
+            count[action->state]++;
+    }
+    for (int k = 0; k < ACTION_STATES; k++)
+        one(figures, "actions", "state", action_state_name((enum action_state)k), (double)count[k]);
+}
+
+static void release_labels(struct tn_buf *labels, const struct release *release)
+{
+    figure_label(labels, "model", release->model);
+    figure_label(labels, "release", release->version);
+}
+
+static bool is_deployed(const struct tn_fleet *fleet, const struct release *release)
+{
+    for (size_t i = 0; i < fleet->running.count; i++)
+        if (((const struct deployment *)fleet->running.item[i])->release == release)
+            return true;
+    return false;
+}
+
+/* Classes without an engine although a running deployment wants devices of them. */
+static void holes(const struct figures *figures, struct tn_fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->release_list.count; i++) {
+        const struct release *release = fleet->release_list.item[i];
+        tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(LABELS_MAX);
+        int64_t count = 0;
+        int64_t waiting = 0;
+        struct class *class;
+        size_t at = 0;
+
+        if (!is_deployed(fleet, release))
+            continue;
+        while ((class = tn_map_next(&fleet->classes, &at)) != NULL) {
+            int64_t here = map_waiting(fleet, class, release);
+
+            waiting += here;
+            count += here > 0;
+        }
+        release_labels(&labels, release);
+        figures->each("holes", tn_buf_text(&labels), (double)count, figures->user);
+        figures->each("devices_waiting", tn_buf_text(&labels), (double)waiting, figures->user);
+    }
+}
+
+/* ---- what runs where ---- */
+
+struct in_force {
+    char *labels;
+    int64_t count;
+};
+
+static void count_in_force(struct tn_map *map, const struct action *action)
+{
+    tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(LABELS_MAX);
+    const struct engine *engine = action->engine;
+    const char *precision = tn_precision_name(engine->precision);
+    char version[TN_VERSION_TEXT];
+    struct in_force *entry;
+
+    tn_version_print(&engine->plan.version, version);
+    release_labels(&labels, engine->release);
+    figure_label(&labels, "precision", precision ? precision : "unknown");
+    figure_label(&labels, "trt", version);
+    entry = tn_map_get(map, tn_buf_text(&labels));
+    if (!entry) {
+        entry = calloc(1, sizeof(*entry));
+        if (entry)
+            entry->labels = tn_buf_steal(&labels);
+        if (!entry || !entry->labels || tn_map_put(map, entry->labels, entry, NULL) < 0) {
+            if (entry)
+                free(entry->labels);
+            free(entry);
+            return; /* a figure less, ignoring */
+        }
+    }
+    entry->count++;
+}
+
+static void in_force(const struct figures *figures, const struct tn_fleet *fleet)
+{
+    struct tn_map map = { .slot = NULL };
+    struct in_force *entry;
+    size_t at = 0;
+
+    for (size_t i = 0; i < fleet->device_list.count; i++) {
+        const struct tn_fleet_device *device = fleet->device_list.item[i];
+
+        for (const struct action *action = device->actions; action; action = action->older)
+            if (action->state == ACTION_FINISHED &&
+                action_installed(device, action->engine->release->model) == action)
+                count_in_force(&map, action);
+    }
+    while ((entry = tn_map_next(&map, &at)) != NULL) {
+        figures->each("device_engines", entry->labels, (double)entry->count, figures->user);
+        free(entry->labels);
+        free(entry);
+    }
+    tn_map_done(&map);
+}
+
+/* ---- loads, as devices measured them ---- */
+
+static void with_label(const struct figures *figures, const char *metric, const char *labels,
+                       const char *more, double value)
+{
+    char all[LABELS_MAX + 64];
+
+    (void)snprintf(all, sizeof(all), "%s,%s", labels, more);
+    figures->each(metric, all, value, figures->user);
+}
+
+static void loads(const struct figures *figures, const struct tn_fleet *fleet)
+{
+    const struct load_series *series;
+    size_t at = 0;
+
+    while ((series = tn_map_next(&fleet->loads, &at)) != NULL) {
+        with_label(figures, "engine_loads_total", series->key, "result=\"ok\"", (double)series->ok);
+        with_label(figures, "engine_loads_total", series->key, "result=\"failed\"",
+                   (double)series->failed);
+    }
+    for (at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;) {
+        for (int i = 0; i < LOAD_BUCKETS; i++) {
+            char bound[32];
+
+            (void)snprintf(bound, sizeof(bound), "le=\"%g\"", tn_load_buckets[i]);
+            with_label(figures, "engine_deserialize_seconds_bucket", series->key, bound,
+                       (double)series->bucket[i]);
+        }
+        with_label(figures, "engine_deserialize_seconds_bucket", series->key, "le=\"+Inf\"",
+                   (double)series->timed);
+        figures->each("engine_deserialize_seconds_sum", series->key, series->seconds,
+                      figures->user);
+        figures->each("engine_deserialize_seconds_count", series->key, (double)series->timed,
+                      figures->user);
+    }
+}
+
+void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user)
+{
+    const struct figures figures = { .each = each, .user = user };
+
+    devices(&figures, fleet, now_ms);
+    actions(&figures, fleet);
+    holes(&figures, fleet);
+    in_force(&figures, fleet);
+    loads(&figures, fleet);
+    one(&figures, "releases", NULL, NULL, (double)fleet->releases.count);
+    one(&figures, "engines", NULL, NULL, (double)fleet->engines.count);
+    one(&figures, "device_classes", NULL, NULL, (double)fleet->classes.count);
+    one(&figures, "deployments_running", NULL, NULL, (double)fleet->running.count);
+    one(&figures, "matches_total", NULL, NULL, (double)fleet->match_count);
+    one(&figures, "assignments_total", NULL, NULL, (double)fleet->assigned_count);
+}

@@ -1,0 +1,238 @@
+#include "fleet/fleet_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- small things that every part uses ---- */
+
+int list_add(struct list *list, void *item, struct tn_error *err)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 8;
+        void **bigger = realloc(list->item, capacity * sizeof(*bigger));
+
+        if (!bigger)
+            return tn_fail(err, TN_E_NOMEM, "a list of %zu", capacity);
+        list->item = bigger;
+        list->capacity = capacity;
+    }
+    list->item[list->count++] = item;
+    return TN_OK;
+}
+
+void list_remove_at(struct list *list, size_t at)
+{
+    list->count--;
+    memmove(list->item + at, list->item + at + 1, (list->count - at) * sizeof(*list->item));
+}
+
+void list_done(struct list *list)
+{
+    free(list->item);
+    *list = (struct list) { .item = NULL };
+}
+
+int copy_text(const char *text, char **ret_text, struct tn_error *err)
+{
+    char *copy = text ? strdup(text) : NULL;
+
+    if (text && !copy)
+        return tn_fail(err, TN_E_NOMEM, "'%.40s'", text);
+    *ret_text = copy;
+    return TN_OK;
+}
+
+char *pair_key(const char *a, const char *b)
+{
+    size_t first = strlen(a);
+    size_t second = strlen(b);
+    char *key = malloc(first + second + 2);
+
+    if (!key)
+        return NULL;
+    memcpy(key, a, first);
+    key[first] = '\n';
+    memcpy(key + first + 1, b, second + 1);
+    return key;
+}
+
+int fleet_hurt(struct tn_fleet *fleet, int rc)
+{
+    if (rc < 0)
+        fleet->damaged = true;
+    return rc;
+}
+
+int fleet_put(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err)
+{
+    return fleet_hurt(fleet, tn_db_put(fleet->db, table, row, err));
+}
+
+int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err)
+{
+    return fleet_hurt(fleet, tn_db_delete(fleet->db, table, row, err));
+}
+
+int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
+                json_t *detail_steal, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *detail = detail_steal;
+    tn_auto(tn_str_free) char *text = detail ? tn_json_text(detail) : NULL;
+    struct tn_row_audit row = { .time_ms = now_ms, .who = who, .what = what, .detail = text };
+
+    return fleet_put(fleet, TN_TABLE_AUDIT, &row, err);
+}
+
+/* ---- loading ---- */
+
+/* In this order: a row may name rows of the tables before it. */
+static const struct {
+    enum tn_table table;
+    bool (*load)(const void *row, void *fleet);
+} loads[] = {
+    { TN_TABLE_RELEASE, release_load_row },   { TN_TABLE_ATTACHMENT, attachment_load_row },
+    { TN_TABLE_ENGINE, engine_load_row },     { TN_TABLE_CHANNEL, channel_load_row },
+    { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
+    { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
+    { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
+};
+
+static int load_all(struct tn_fleet *fleet, struct tn_error *err)
+{
+    fleet->next_action = 1;
+    fleet->next_deployment = 1;
+    fleet->damaged = false;
+    fleet->devices_sorted = true; /* rows come by key */
+    for (size_t i = 0; i < TN_COUNT(loads); i++) {
+        int rc = tn_db_each(fleet->db, loads[i].table, loads[i].load, fleet, err);
+
+        if (rc < 0)
+            return rc;
+        if (fleet->damaged)
+            return tn_fail(err, TN_E_CORRUPT,
+                           "the database: a row of table %zu names what is not there, or memory "
+                           "has run out",
+                           i);
+    }
+    return deployments_settle(fleet, err);
+}
+
+/* Frees every value of a table with its own function. */
+#define FREE_MAP(map, type, free_one)                                                              \
+    do {                                                                                           \
+        size_t at_ = 0;                                                                            \
+        struct type *value_;                                                                       \
+        while ((value_ = tn_map_next(map, &at_)) != NULL)                                          \
+            free_one(value_);                                                                      \
+        tn_map_done(map);                                                                          \
+    } while (0)
+
+#define FREE_LIST(list, free_one)                                                                  \
+    do {                                                                                           \
+        for (size_t at_ = 0; at_ < (list)->count; at_++)                                           \
+            free_one((list)->item[at_]);                                                           \
+        list_done(list);                                                                           \
+    } while (0)
+
+static void unload(struct tn_fleet *fleet)
+{
+    FREE_LIST(&fleet->actions, action_free);
+    FREE_LIST(&fleet->deployments, deployment_free);
+    FREE_MAP(&fleet->devices, tn_fleet_device, device_free);
+    FREE_MAP(&fleet->classes, class, class_free);
+    FREE_MAP(&fleet->releases, release, release_free);
+    FREE_MAP(&fleet->channels, channel, channel_free);
+    FREE_MAP(&fleet->attachments, attachment, attachment_free);
+    FREE_MAP(&fleet->evidence, evidence, evidence_free);
+    FREE_MAP(&fleet->tallies, tally, tally_free);
+    FREE_MAP(&fleet->overrides, override, override_free);
+    FREE_LIST(&fleet->tokens, token_free);
+    FREE_MAP(&fleet->kept_blobs, kept_text, free);
+    list_done(&fleet->running);
+    tn_map_done(&fleet->tokens_by_hash);
+    tn_map_done(&fleet->engines);
+    list_done(&fleet->device_list);
+    list_done(&fleet->release_list);
+    fleet->seen = NULL;
+}
+
+static void set_default(int64_t *value, int64_t otherwise)
+{
+    if (*value <= 0)
+        *value = otherwise;
+}
+
+static struct tn_fleet_options with_defaults(const struct tn_fleet_options *options)
+{
+    struct tn_fleet_options full = options ? *options : (struct tn_fleet_options) { 0 };
+
+    set_default(&full.poll_seconds, 300);
+    set_default(&full.evidence_devices, 2);
+    set_default(&full.evidence_ratio, 10);
+    set_default(&full.pause_devices, 5);
+    set_default(&full.pause_percent, 20);
+    set_default(&full.history_most, 100);
+    if (full.history_most < 2) /* how it began, and how it ended */
+        full.history_most = 2;
+    set_default(&full.attributes_most, 200);
+    set_default(&full.devices_most, 2000000);
+    return full;
+}
+
+int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_fleet_options *options,
+                  struct tn_fleet **ret_fleet, struct tn_error *err)
+{
+    struct tn_fleet *fleet = calloc(1, sizeof(*fleet));
+    int rc;
+
+    if (!fleet)
+        return tn_fail(err, TN_E_NOMEM, "the fleet");
+    fleet->db = db;
+    fleet->blobs = blobs;
+    fleet->options = with_defaults(options);
+    rc = load_all(fleet, err);
+    if (rc < 0) {
+        tn_fleet_close(fleet);
+        return rc;
+    }
+    *ret_fleet = fleet;
+    return TN_OK;
+}
+
+void tn_fleet_close(struct tn_fleet *fleet)
+{
+    if (!fleet)
+        return;
+    unload(fleet);
+    FREE_MAP(&fleet->loads, load_series, load_series_free);
+    free(fleet);
+}
+
+/* ---- committing ---- */
+
+static int load_anew(struct tn_fleet *fleet, struct tn_error *err)
+{
+    int rc;
+
+    unload(fleet);
+    rc = load_all(fleet, err);
+    /* a fleet that could not be read again serves nothing; the next commit tries once more */
+    return rc < 0 ? fleet_hurt(fleet, rc) : rc;
+}
+
+int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
+{
+    struct tn_error why = { 0 };
+    int rc;
+
+    if (fleet->damaged) {
+        tn_db_rollback(fleet->db);
+        rc = tn_fail(err, TN_E_AGAIN, "a change could not be made whole; nothing of it was kept");
+    } else {
+        rc = tn_db_commit(fleet->db, err);
+    }
+    if (rc < 0 && load_anew(fleet, &why) < 0)
+        return tn_fail(err, TN_E_IO, "%s; and the fleet could not be read again: %s",
+                       err ? "the change failed" : "", why.text);
+    return rc;
+}

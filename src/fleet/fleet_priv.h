@@ -1,0 +1,450 @@
+/*
+ * What the modules of src/fleet share: the fleet in memory and the steps between its parts.
+ *
+ *   device.c   devices, their attributes and labels
+ *   class.c    match classes: devices that differ in nothing that decides about an engine
+ *   release.c  releases, engines, attachments, channels
+ *   match.c    (class, release) -> ranked candidates with reasons; kept until something changes
+ *   deploy.c   deployments; which device gets what next
+ *   action.c   what one device is to do, and its words about it
+ *   evidence.c what devices said about engines; when an engine is stopped
+ *   token.c    tokens; view.c, map.c, figures.c: answers
+ *
+ * Every mutation checks first and changes then. A failure after the first change (memory, disk)
+ * marks the fleet as damaged (fleet_hurt()): tn_fleet_commit() then rolls back and loads anew.
+ */
+#ifndef TN_FLEET_FLEET_PRIV_H
+#define TN_FLEET_FLEET_PRIV_H
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "compat/compat.h"
+#include "device/filter.h"
+#include "fleet/fleet.h"
+#include "fleet/pairs.h"
+#include "plan/plan.h"
+#include "types/precision.h"
+
+enum {
+    ENGINES_PER_RELEASE_MAX = 4096,
+    STATUS_DETAILS_MAX = 4096,   /* bytes of details kept per status row */
+    HISTORY_DETAILS_MAX = 65536, /* and per action: all of it is written with each row */
+    DETAIL_MAX = 240,            /* bytes of an action's telling line */
+    CLASS_KEY_MAX = 512,
+    PROOF_KEY_MAX = 320,
+};
+
+/* A list that doubles: of pointers. */
+struct list {
+    void **item;
+    size_t count, capacity;
+};
+
+struct action;
+struct class;
+struct deployment;
+struct engine;
+struct release;
+
+/* ---- devices ---- */
+
+/* Flags of a device's row. */
+enum { TN_DEVICE_ROW_ASK = 1 /* an action has finished since it gave its attributes */ };
+
+struct tn_fleet_device {
+    char *id;
+    struct tn_digest token_hash;
+    bool has_token;
+    char *registered_by;
+    int64_t created_ms, seen_ms, attributes_ms;
+    int64_t seen_saved_ms;
+    int64_t flags;
+    struct tn_pairs attributes, labels;
+    struct class *class; /* NULL without attributes */
+    size_t class_at;     /* place in its class */
+    struct action *active;
+    struct action *actions;                           /* newest first */
+    struct tn_fleet_device *seen_before, *seen_after; /* list of those seen since the last flush */
+    bool seen_listed;
+    int64_t failures; /* engines of which it said that they failed */
+};
+
+/* ---- match classes ---- */
+
+/* The ranked candidates of a release for a class; valid while `generation` is the release's. */
+struct candidate {
+    struct engine *engine;
+    enum tn_verdict verdict; /* loads or may-load */
+    int runtime;             /* of the class: the one it was checked with */
+    bool proven, exact;
+    bool stopped; /* by evidence of the class, or by an operator */
+};
+
+struct match {
+    bool may_load; /* those that nobody proved are among them */
+    uint64_t generation;
+    struct candidate *candidate; /* best first */
+    size_t count;
+};
+
+struct class
+{
+    char *key;
+    struct tn_device_facts facts;
+    char *gpu_class;                               /* "sm89-128sm-…" */
+    bool gpu_class_known;                          /* in every part */
+    char delivery[16];                             /* "swupdate", "rauc"; "" = the plan itself */
+    char *proof_key[TN_DEVICE_FACTS_RUNTIMES + 1]; /* by runtime: the key of evidence */
+    struct list devices;
+    struct tn_map matches; /* by release key */
+};
+
+/* ---- releases ---- */
+
+struct attachment {
+    char *key; /* "digest kind" */
+    char kind[16];
+    struct tn_digest file;
+    char *name;
+    int64_t bytes;
+};
+
+struct engine {
+    char hex[TN_DIGEST_HEX];
+    struct tn_digest digest;
+    struct release *release;
+    struct engine *same; /* the same plan in another release */
+    char *index_key;     /* its place in the release's index; NULL = loose */
+    struct engine *next_indexed;
+    char *exact_key; /* and in that by class, of a classic one */
+    struct engine *next_exact;
+    json_t *record;
+    char *record_text;
+    const char *name; /* in `record` */
+    enum tn_precision precision;
+    int rung; /* place in the release's order of precisions */
+    int64_t sequence;
+    struct tn_plan plan;
+    bool plan_known; /* its blob was there to be read */
+    char *gpu_class; /* of a classic plan, where known in every part; else NULL */
+    int64_t bytes, added_ms, revoked_ms;
+    char *revoked_why;
+};
+
+struct release {
+    char *key; /* "model\nversion" */
+    char *model, *version;
+    char *manifest_text, *created_by;
+    json_t *manifest;
+    int64_t created_ms;
+    uint64_t generation; /* changes with anything that changes a match */
+    struct list engines;
+    struct tn_map index;    /* index key -> first engine */
+    struct tn_map exact;    /* the same with the class */
+    struct list loose;      /* engines that more than one key can reach */
+    struct tn_ladder order; /* of precisions */
+};
+
+struct channel {
+    char *key; /* "model\nname" */
+    char *model, *name, *version;
+    int64_t changed_ms;
+};
+
+/* ---- deployments and actions ---- */
+
+enum deployment_state { DEPLOYMENT_RUNNING, DEPLOYMENT_PAUSED, DEPLOYMENT_STOPPED };
+
+struct deployment {
+    int64_t id;
+    char *model, *channel, *version, *filter_text, *why, *created_by;
+    struct tn_filter *filter; /* NULL = every device */
+    int64_t first;
+    bool accept_may_load;
+    enum deployment_state state;
+    int64_t created_ms;
+    struct release *release;  /* what it is for now; NULL = none yet */
+    struct deployment *later; /* the next running one of the same model */
+    int64_t brake_from;       /* actions from this id on count for the brake */
+    int64_t assigned, finished, failed, canceled;
+    int64_t braked_finished, braked_failed; /* of the actions that count */
+};
+
+enum action_state {
+    ACTION_PENDING,
+    ACTION_RETRIEVED,
+    ACTION_RUNNING,
+    ACTION_CANCELING,
+    ACTION_FINISHED,
+    ACTION_ERROR,
+    ACTION_CANCELED,
+    ACTION_WITHDRAWN, /* by the server, before the device had fetched it: as if never given */
+    ACTION_STATES
+};
+
+struct status {
+    int64_t time_ms;
+    const char *execution, *finished; /* static */
+    int64_t code;                     /* INT64_MIN = none */
+    char *details;
+};
+
+struct action {
+    int64_t id;
+    struct tn_fleet_device *device;
+    struct action *older; /* of the same device */
+    struct deployment *deployment;
+    struct engine *engine;
+    enum action_state state;
+    char *detail;
+    struct status *history;
+    size_t history_count;
+    int64_t created_ms, changed_ms;
+};
+
+/* ---- evidence ---- */
+
+struct evidence {
+    char *key; /* "digest device" */
+    char *device, *class_key, *reason;
+    char hex[TN_DIGEST_HEX];
+    bool ok, lasting;
+    int64_t time_ms;
+};
+
+/* What all devices of a class said about an engine. */
+struct tally {
+    char *key; /* "digest class_key" */
+    int64_t reporters, ok, failed;
+};
+
+struct override {
+    char *key; /* "digest class_key" */
+    char *class_key, *by;
+    char hex[TN_DIGEST_HEX];
+    bool allow;
+    int64_t time_ms;
+};
+
+struct token {
+    char id[17], hash[TN_DIGEST_HEX];
+    enum tn_role role;
+    char *name;
+    int64_t created_ms, revoked_ms;
+};
+
+/* One series of load outcomes, counted since the start. */
+enum { LOAD_BUCKETS = 11 };
+extern const double tn_load_buckets[LOAD_BUCKETS];
+struct load_series {
+    char *key; /* its labels, as they are printed */
+    int64_t ok, failed, timed;
+    double seconds;
+    int64_t bucket[LOAD_BUCKETS];
+};
+
+/* ---- the fleet ---- */
+
+struct tn_fleet {
+    struct tn_db *db;
+    struct tn_blobs *blobs;
+    struct tn_fleet_options options;
+    bool damaged;
+    struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
+        overrides, tokens_by_hash, loads, kept_blobs;
+    struct list device_list; /* sorted by id when `devices_sorted` */
+    bool devices_sorted;
+    struct list release_list; /* by key */
+    struct list deployments;  /* by id */
+    struct list running;      /* those of them that are, by id */
+    struct list actions;      /* by id; NULL = removed with its device */
+    struct list tokens;
+    struct tn_fleet_device *seen; /* most recent first */
+    int64_t next_action, next_deployment;
+    int64_t match_count;
+    int64_t assigned_count;
+};
+
+/* ---- fleet.c ---- */
+
+/** Marks memory as ahead of the disk when `rc` is a failure; returns `rc`. */
+int fleet_hurt(struct tn_fleet *fleet, int rc);
+int fleet_put(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err);
+int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row,
+                 struct tn_error *err);
+/** A line of the audit log; `detail_steal` may be NULL. */
+int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
+                json_t *detail_steal, struct tn_error *err);
+int list_add(struct list *list, void *item, struct tn_error *err);
+void list_remove_at(struct list *list, size_t at);
+void list_done(struct list *list);
+/** strdup() that keeps NULL. @return 0 or TN_E_NOMEM */
+int copy_text(const char *text, char **ret_text, struct tn_error *err);
+/** "a\nb" in new memory, or NULL. */
+char *pair_key(const char *a, const char *b);
+
+/* ---- device.c ---- */
+
+bool device_load_row(const void *row, void *fleet);
+void device_free(struct tn_fleet_device *device);
+int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, struct tn_error *err);
+/** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
+const char *device_attribute(const char *name, void *user);
+void device_sort(struct tn_fleet *fleet);
+
+/* ---- class.c ---- */
+
+/** Puts the device into the class of its attributes and labels. @return 0, TN_E_NOMEM */
+int class_join(struct tn_fleet *fleet, struct tn_fleet_device *device, struct tn_error *err);
+void class_leave(struct tn_fleet *fleet, struct tn_fleet_device *device);
+void class_free(struct class *class);
+/** Its compat target for runtime number `runtime` (runtime_count 0: an unknown one). */
+struct tn_compat_target class_target(const struct class *class, int runtime);
+/** "trt10.6.0.26" of runtime number `runtime`; "" without one. */
+void class_runtime_text(const struct class *class, int runtime, char ret_text[TN_RUNTIME_TEXT]);
+
+/* ---- release.c ---- */
+
+bool release_load_row(const void *row, void *fleet);
+bool engine_load_row(const void *row, void *fleet);
+bool attachment_load_row(const void *row, void *fleet);
+bool channel_load_row(const void *row, void *fleet);
+void release_free(struct release *release);
+void attachment_free(struct attachment *attachment);
+void channel_free(struct channel *channel);
+struct release *release_find(const struct tn_fleet *fleet, const char *model, const char *version);
+const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
+                                   const char *name);
+struct engine *engine_of_release(const struct release *release, const char *hex);
+const struct attachment *attachment_find(const struct tn_fleet *fleet, const char *hex,
+                                         const char *kind);
+/** Forgets what was matched against every release that holds this plan. */
+void engine_touch(struct tn_fleet *fleet, const char *hex);
+/** The key under which an engine of exactly this release of TensorRT is found: with the compute
+ * capability for a classic one. @return false when not all of it is known */
+bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
+                      const struct tn_gpu *gpu, char ret_key[96]);
+/** The index key of one class alone, in new memory; NULL when that has run out. */
+char *exact_key(const char *index_key, const char *gpu_class);
+/** The first of all engines with these bytes (`same` leads to the others), or NULL. */
+struct engine *engine_find(const struct tn_fleet *fleet, const char *hex);
+/** By a whole digest or a unique prefix. @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
+int engine_by_prefix(const struct tn_fleet *fleet, const char *text, struct engine **ret_engine,
+                     struct tn_error *err);
+
+/* ---- match.c ---- */
+
+/** The candidates of a release for a class, best first; from memory while nothing has changed.
+ * @param may_load those too that may load only and that no device of the class has proved
+ * @return NULL when memory has run out; valid until the next change */
+const struct match *match_get(struct tn_fleet *fleet, struct class *class,
+                              const struct release *release, bool may_load);
+void match_free(struct match *match);
+/** Whether this engine would be a candidate of the class at all. */
+bool match_possible(struct tn_fleet *fleet, const struct class *class, const struct engine *engine,
+                    struct candidate *ret_candidate);
+/** Every engine of the release with its verdict and reasons for the class: for `map --why`. */
+json_t *match_why(struct tn_fleet *fleet, const struct class *class, const struct release *release);
+
+/* ---- deploy.c ---- */
+
+bool deployment_load_row(const void *row, void *fleet);
+void deployment_free(struct deployment *deployment);
+int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
+                   struct tn_error *err);
+struct deployment *deployment_find(const struct tn_fleet *fleet, int64_t id);
+const char *deployment_state_name(enum deployment_state state);
+/** Finds out anew what each deployment is for and which of them run; after a change of either. */
+int deployments_settle(struct tn_fleet *fleet, struct tn_error *err);
+bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device);
+/** Gives the device its next action, if it has none and a running deployment has one for it. */
+int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
+                  struct tn_error *err);
+/** The same for every device of the classes for which this engine is a candidate. */
+int deploy_engine(struct tn_fleet *fleet, const struct engine *engine, int64_t now_ms,
+                  struct tn_error *err);
+/** The same for every device that the deployment is meant for. */
+int deploy_all(struct tn_fleet *fleet, struct deployment *deployment, int64_t now_ms,
+               struct tn_error *err);
+/** The engine that the device would get of this deployment's release; NULL = a hole. */
+const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                                    const struct deployment *deployment);
+/** Nobody of the class is to get this engine any more: what was not yet fetched is withdrawn, and
+ * the devices get their next best. */
+int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_key, int64_t now_ms,
+                    struct tn_error *err);
+/** An action has ended: counts it, and pauses the deployment where its brake says so. */
+int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t now_ms,
+                 struct tn_error *err);
+/** Counts an action that was read from the disk, or is new. */
+void deploy_count(struct deployment *deployment, const struct action *action);
+
+/* ---- action.c ---- */
+
+bool action_load_row(const void *row, void *fleet);
+void action_free(struct action *action);
+const char *action_state_name(enum action_state state);
+bool action_active(const struct action *action);
+struct action *action_find(const struct tn_fleet *fleet, int64_t id);
+int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
+                  struct tn_error *err);
+/** Takes back what the device never fetched; it may be given again. */
+int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
+                    struct tn_error *err);
+/** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.
+ * What was canceled is not given again by the same deployment. */
+int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
+                struct tn_error *err);
+json_t *action_to_json(const struct action *action, bool with_history);
+void action_fill(const struct tn_fleet *fleet, const struct action *action,
+                 struct tn_fleet_action *ret_action);
+/** The engine of a model that the device runs as far as is known, or NULL. */
+const struct action *action_installed(const struct tn_fleet_device *device, const char *model);
+
+/* ---- evidence.c ---- */
+
+bool evidence_load_row(const void *row, void *fleet);
+bool override_load_row(const void *row, void *fleet);
+void evidence_free(struct evidence *evidence);
+void tally_free(struct tally *tally);
+void override_free(struct override *override);
+void load_series_free(struct load_series *series);
+/** A device's final word about the engine of its action. */
+int evidence_take(struct tn_fleet *fleet, const struct action *action,
+                  const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err);
+/** Whether new assignments of the engine to this class are stopped; fills `ret_why`. */
+bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
+                    char ret_why[160]);
+/** Whether somebody of the class has loaded it; `hex` "*" means any engine. */
+bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key);
+/** Whether this very device has said that it failed, and no operator has overruled that. */
+bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,
+                    const char *device);
+
+/* ---- view.c, map.c, figures.c ---- */
+
+/** `key` as RFC 3339 and `key`_ms as a number; both null for 0. */
+void set_time(json_t *json, const char *key, int64_t time_ms);
+/** DDI's words: unknown, registered, pending, in-sync, error. */
+const char *device_state(const struct tn_fleet_device *device);
+/** What a device of the class would get of the release, or NULL: a hole. */
+const struct candidate *map_pick(struct tn_fleet *fleet, struct class *class,
+                                 const struct release *release);
+/** Devices of the class that a running deployment of the release wants and has nothing for. */
+int64_t map_waiting(struct tn_fleet *fleet, const struct class *class,
+                    const struct release *release);
+/** Appends NAME="VALUE" as Prometheus escapes it, with a comma between two. */
+void figure_label(struct tn_buf *labels, const char *name, const char *value);
+
+/* ---- token.c ---- */
+
+bool token_load_row(const void *row, void *fleet);
+void token_free(struct token *token);
+int token_random(char ret_token[65], struct tn_error *err);
+int token_hash(const char *token, struct tn_digest *ret_hash, struct tn_error *err);
+bool hash_equal(const struct tn_digest *a, const struct tn_digest *b);
+
+#endif

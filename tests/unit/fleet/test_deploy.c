@@ -1,0 +1,708 @@
+/* Who gets what, when, and when no more. */
+#include "fixture.h"
+
+/* m@1 with one engine for `ada` and RTX for none; the device d1 has an ada. */
+static struct place place_with(const char **ret_engine)
+{
+    struct place place = place_new();
+    const char *engine;
+
+    add_release(&place, "m", "1");
+    engine = add_engine(&place, "1", &ada, TRT_10_6);
+    if (ret_engine)
+        *ret_engine = engine;
+    return place;
+}
+
+static int64_t number_of(struct place *place, int64_t deployment, const char *key)
+{
+    json_t *json = tn_fleet_deployment_json(place->fleet, deployment);
+    int64_t number = tn_json_int(json, key, -1);
+
+    json_decref(json);
+    return number;
+}
+
+/* ---- the main path ---- */
+
+TEST(device__is_offered_fetches_and_keeps_what_it_was_assigned)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    struct tn_fleet_action action;
+    struct tn_fleet_device *d1 = add_device(&place, "d1", &ada, TRT_10_6);
+    struct tn_digest digest;
+
+    WELL(tn_digest_parse(engine, &digest, &err));
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_false(tn_fleet_may_download(place.fleet, d1, &digest));
+    (void)deploy(&place, "1");
+    assert_true(tn_fleet_action(place.fleet, d1, &action));
+    assert_string_equal(action.digest, engine);
+    assert_string_equal(action.state, "pending");
+    assert_true(tn_digest_equal(&action.file, &digest));
+    assert_true(tn_fleet_may_download(place.fleet, d1, &digest));
+    WELL(tn_fleet_retrieved(place.fleet, d1, action.id, NOW, &err));
+    assert_true(tn_fleet_action(place.fleet, d1, &action));
+    assert_string_equal(action.state, "retrieved");
+    assert_int_equal(say(&place, "d1", action.id,
+                         (struct tn_feedback) { .execution = "proceeding", .finished = "none" }),
+                     TN_OK);
+    place_restart(&place);
+    assert_true(tn_fleet_action(place.fleet, device(&place, "d1"), &action));
+    assert_string_equal(action.state, "running");
+    finish(&place, "d1", true);
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_string_equal(installed(&place, "d1"), engine);
+    place_restart(&place);
+    assert_string_equal(installed(&place, "d1"), engine);
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    place_done(&place);
+}
+
+TEST(device__that_registers_later_is_offered_what_runs)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    (void)deploy(&place, "1");
+    (void)enroll(&place, "d1");
+    assert_string_equal(offered(&place, "d1"), "");
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), engine);
+    place_done(&place);
+}
+
+TEST(device__that_runs_the_engine_already_gets_no_action)
+{
+    struct place place = place_with(NULL);
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), "");
+    place_done(&place);
+}
+
+TEST(device__may_download_again_what_it_runs_of_every_model)
+{
+    struct place place = place_with(NULL);
+    struct tn_digest digest;
+    struct made plan;
+    json_t *record;
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    WELL(tn_digest_parse(offered(&place, "d1"), &digest, &err));
+    finish(&place, "d1", true);
+    add_release(&place, "other", "1");
+    made_engine(&place, &ada, TRT_10_6, &(struct engine_options) { 0 }, &plan);
+    (void)put_blob(&place, plan.data, plan.size);
+    record = record_for(&plan, TRT_10_6, "fp16");
+    WELL(tn_fleet_engine_add(place.fleet, "other", "1", record, "test", NOW, &err));
+    json_decref(record);
+    WELL(tn_fleet_deploy(place.fleet, &(struct tn_deploy) { .model = "other", .version = "1" },
+                         "test", NOW, &id, &err));
+    finish(&place, "d1", true);
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    WELL(tn_digest_of(plan.data, plan.size, &digest, &err));
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    digest.sha256[0] ^= 1;
+    assert_false(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    place_done(&place);
+}
+
+TEST(device__that_changes_its_runtime_is_matched_anew)
+{
+    struct place place = place_with(NULL);
+    const char *newer = add_engine(&place, "1", &ada, TRT_10_9);
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    give_attributes(&place, "d1", &ada, TRT_10_9);
+    assert_string_equal(offered(&place, "d1"), newer);
+    place_done(&place);
+}
+
+TEST(hole__closes_by_itself_when_its_engine_is_added)
+{
+    struct place place = place_with(NULL);
+    const char *added;
+
+    (void)add_device(&place, "d1", &ampere, TRT_10_6);
+    (void)add_device(&place, "d2", &ampere, TRT_10_6);
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), "");
+    added = add_engine(&place, "1", &ampere, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), added);
+    assert_string_equal(offered(&place, "d2"), added);
+    place_done(&place);
+}
+
+TEST(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    struct tn_error err = { 0 };
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    label(&place, "d1", "site", "north");
+    (void)deploy_with(&place,
+                      (struct tn_deploy) { .version = "1", .filter = "site=north and cc>=8.9" });
+    assert_string_equal(offered(&place, "d1"), engine);
+    assert_string_equal(offered(&place, "d2"), "");
+    label(&place, "d2", "site", "north");
+    assert_string_equal(offered(&place, "d2"), engine);
+    assert_int_equal(
+        tn_fleet_deploy(place.fleet,
+                        &(struct tn_deploy) { .model = "m", .version = "1", .filter = "site = " },
+                        "test", NOW, &id, &err),
+        TN_E_INVALID);
+    assert_non_null(strstr(err.text, "column"));
+    place_done(&place);
+}
+
+TEST(deploy__refuses_a_release_or_channel_that_is_not_there)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    assert_int_equal(tn_fleet_deploy(place.fleet,
+                                     &(struct tn_deploy) { .model = "m", .version = "9" }, "test",
+                                     NOW, &id, NULL),
+                     TN_E_NOTFOUND);
+    assert_int_equal(
+        tn_fleet_deploy(place.fleet, &(struct tn_deploy) { .model = "m" }, "test", NOW, &id, NULL),
+        TN_E_NOTFOUND);
+    assert_null(tn_fleet_deployment_json(place.fleet, 1));
+    place_done(&place);
+}
+
+/* ---- channels, and more than one deployment ---- */
+
+TEST(channel__that_moves_gives_its_devices_the_other_release)
+{
+    struct place place = place_with(NULL);
+    const char *second;
+
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)deploy_with(&place, (struct tn_deploy) { .channel = "stable" });
+    finish(&place, "d1", true);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), second);
+    /* d2 had not fetched the first one: it never needs to */
+    assert_string_equal(offered(&place, "d2"), second);
+    place_restart(&place);
+    assert_string_equal(offered(&place, "d2"), second);
+    place_done(&place);
+}
+
+TEST(channel__that_moves_back_gives_again_what_was_only_withdrawn)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    int64_t id;
+
+    add_release(&place, "m", "2");
+    (void)add_engine(&place, "2", &ada, TRT_10_6);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .channel = "stable", .first = 1 });
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
+    place_restart(&place);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), first);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_int_equal(number_of(&place, id, "canceled"), 0);
+    place_done(&place);
+}
+
+TEST(deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_both_want)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    const char *second;
+    json_t *json;
+
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    label(&place, "d1", "site", "north");
+    (void)deploy(&place, "1");
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "2", .filter = "site=north" });
+    assert_string_equal(offered(&place, "d1"), second);
+    assert_string_equal(offered(&place, "d2"), first);
+    finish(&place, "d1", true);
+    assert_string_equal(offered(&place, "d1"), "");
+    /* one was withdrawn when the newer came, one was done; nothing goes back and forth */
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_int_equal(json_array_size(json_object_get(json, "history")), 2);
+    json_decref(json);
+    place_done(&place);
+}
+
+TEST(device__has_one_action_at_a_time_and_the_next_when_that_ends)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    const char *second;
+    int64_t action;
+
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    action = action_id(&place, "d1");
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d1"), action, NOW, &err));
+    (void)deploy(&place, "2");
+    assert_int_equal(action_id(&place, "d1"), action);
+    finish(&place, "d1", true);
+    assert_string_equal(offered(&place, "d1"), second);
+    place_done(&place);
+}
+
+/* ---- brakes ---- */
+
+static void add_devices(struct place *place, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof(id), "d%02d", i);
+        (void)add_device(place, id, &ada, TRT_10_6);
+    }
+}
+
+static void assert_state(struct place *place, int64_t deployment, const char *state)
+{
+    json_t *json = tn_fleet_deployment_json(place->fleet, deployment);
+
+    assert_string_equal(tn_json_str(json, "state", ""), state);
+    json_decref(json);
+}
+
+TEST(first__stops_after_so_many_devices_also_after_a_restart)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    add_devices(&place, 4);
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .first = 2 });
+    assert_int_equal(number_of(&place, id, "assigned"), 2);
+    place_restart(&place);
+    finish(&place, "d00", true);
+    (void)add_device(&place, "e", &ada, TRT_10_6);
+    assert_int_equal(number_of(&place, id, "assigned"), 2);
+    assert_string_equal(offered(&place, "e"), "");
+    assert_string_equal(offered(&place, "d03"), "");
+    place_done(&place);
+}
+
+TEST(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    add_devices(&place, 8);
+    id = deploy(&place, "1");
+    finish(&place, "d00", false);
+    finish(&place, "d01", true);
+    finish(&place, "d02", true);
+    finish(&place, "d03", true);
+    assert_state(&place, id, "running");
+    finish(&place, "d04", false);
+    assert_state(&place, id, "paused");
+    /* what was assigned and not yet fetched is held back */
+    assert_string_equal(offered(&place, "d05"), "");
+    assert_int_equal(tn_fleet_retrieved(place.fleet, device(&place, "d05"), 6, NOW, NULL),
+                     TN_E_NOTFOUND);
+    assert_int_equal(say(&place, "d05", 6,
+                         (struct tn_feedback) { .execution = "closed", .finished = "success" }),
+                     TN_E_NOTFOUND);
+    place_restart(&place);
+    assert_state(&place, id, "paused");
+    assert_string_equal(offered(&place, "d05"), "");
+    place_done(&place);
+}
+
+TEST(brake__lets_go_on_below_a_fifth)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    add_devices(&place, 8);
+    id = deploy(&place, "1");
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "d%02d", i);
+        finish(&place, name, true);
+    }
+    finish(&place, "d05", false);
+    assert_state(&place, id, "running");
+    place_done(&place);
+}
+
+TEST(brake__counts_anew_when_the_operator_resumes_also_after_a_restart)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id;
+
+    add_devices(&place, 12);
+    id = deploy(&place, "1");
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "d%02d", i);
+        finish(&place, name, i > 0);
+    }
+    assert_state(&place, id, "paused");
+    WELL(tn_fleet_deployment_set(place.fleet, id, "running", NULL, "test", NOW, &err));
+    assert_string_equal(offered(&place, "d05"), engine);
+    finish(&place, "d05", false);
+    assert_state(&place, id, "running");
+    place_restart(&place);
+    finish(&place, "d06", false);
+    assert_state(&place, id, "running");
+    place_done(&place);
+}
+
+TEST(deployment__that_is_stopped_takes_back_what_was_not_fetched_and_never_runs_again)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id;
+
+    add_devices(&place, 2);
+    id = deploy(&place, "1");
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d00"), action_id(&place, "d00"), NOW,
+                            &err));
+    WELL(tn_fleet_deployment_set(place.fleet, id, "stopped", "enough", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d00"), engine);
+    assert_string_equal(offered(&place, "d01"), "");
+    assert_int_equal(tn_fleet_deployment_set(place.fleet, id, "running", NULL, "test", NOW, NULL),
+                     TN_E_USAGE);
+    assert_int_equal(tn_fleet_deployment_set(place.fleet, id, "asleep", NULL, "test", NOW, NULL),
+                     TN_E_INVALID);
+    assert_int_equal(tn_fleet_deployment_set(place.fleet, 99, "paused", NULL, "test", NOW, NULL),
+                     TN_E_NOTFOUND);
+    place_done(&place);
+}
+
+/* ---- failures, and the next best ---- */
+
+TEST(failure__leads_to_the_next_best_engine_and_not_to_the_same_again)
+{
+    const char *best;
+    struct place place = place_with(NULL);
+    const char *second;
+
+    best = add_engine_with(&place, "1", &ada, TRT_10_6,
+                           &(struct engine_options) { .precision = "int8" });
+    second = offered(&place, (add_device(&place, "d0", &ada, TRT_10_6), "d0"));
+    assert_string_equal(second, "");
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d0"), best);
+    finish(&place, "d0", false);
+    assert_string_not_equal(offered(&place, "d0"), best);
+    assert_string_not_equal(offered(&place, "d0"), "");
+    finish(&place, "d0", false);
+    assert_string_equal(offered(&place, "d0"), "");
+    place_restart(&place);
+    give_attributes(&place, "d0", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d0"), "");
+    /* a failure that lasts was not claimed: a new deployment tries again */
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d0"), best);
+    place_done(&place);
+}
+
+TEST(revoked_engine__goes_to_nobody_and_those_who_run_it_keep_it)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    struct tn_fleet_action action;
+    const char *newer;
+
+    add_devices(&place, 3);
+    (void)deploy(&place, "1");
+    finish(&place, "d00", true);
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d01"), action_id(&place, "d01"), NOW,
+                            &err));
+    WELL(tn_fleet_engine_revoke(place.fleet, engine, "wrong numbers", "test", NOW, &err));
+    assert_string_equal(installed(&place, "d00"), engine);
+    assert_string_equal(offered(&place, "d00"), "");
+    assert_true(tn_fleet_action(place.fleet, device(&place, "d01"), &action));
+    assert_true(action.canceling);
+    assert_false(tn_fleet_may_download(place.fleet, device(&place, "d01"), &action.file));
+    assert_string_equal(offered(&place, "d02"), "");
+    place_restart(&place);
+    (void)add_device(&place, "e", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "e"), "");
+    newer = add_engine(&place, "1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "e"), newer);
+    assert_string_equal(offered(&place, "d00"), newer);
+    assert_string_equal(offered(&place, "d02"), newer);
+    place_done(&place);
+}
+
+/* ---- canceling ---- */
+
+TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d1");
+    WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
+    assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
+    place_restart(&place);
+    give_attributes(&place, "d1", &small_ada, TRT_10_6);
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), "");
+    place_done(&place);
+}
+
+static int say_cancel(struct place *place, const char *id, int64_t action, const char *execution,
+                      const char *finished)
+{
+    struct tn_feedback feedback = { .execution = execution,
+                                    .finished = finished,
+                                    .code = INT64_MIN };
+
+    return tn_fleet_cancel_feedback(place->fleet, device(place, id), action, &feedback, NOW, NULL);
+}
+
+TEST(cancel__is_accepted_or_refused_by_the_device_and_may_be_said_twice)
+{
+    struct place place = place_with(NULL);
+    struct tn_fleet_action action;
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d1");
+    assert_int_equal(say_cancel(&place, "d1", id, "closed", "success"), TN_E_NOTFOUND);
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d1"), id, NOW, &err));
+    WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
+    assert_int_equal(say_cancel(&place, "d1", id, "rejected", "none"), TN_OK);
+    assert_true(tn_fleet_action(place.fleet, device(&place, "d1"), &action));
+    assert_string_equal(action.state, "running");
+    WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
+    assert_int_equal(say_cancel(&place, "d1", id, "proceeding", "none"), TN_OK);
+    assert_true(tn_fleet_action(place.fleet, device(&place, "d1"), &action));
+    assert_true(action.canceling);
+    assert_int_equal(say_cancel(&place, "d1", id, "closed", "success"), TN_OK);
+    assert_false(tn_fleet_action(place.fleet, device(&place, "d1"), &action));
+    assert_int_equal(say_cancel(&place, "d1", id, "closed", "success"), TN_OK);
+    place_done(&place);
+}
+
+/* ---- feedback ---- */
+
+TEST(feedback__after_the_end_is_refused_and_changes_nothing)
+{
+    struct place place = place_with(NULL);
+    struct tn_fleet_action action;
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d1");
+    finish(&place, "d1", true);
+    assert_int_equal(say(&place, "d1", id,
+                         (struct tn_feedback) { .execution = "closed", .finished = "failure" }),
+                     TN_E_CANCELLED);
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d1"), id, NOW, &err));
+    assert_true(tn_fleet_action_by_id(place.fleet, device(&place, "d1"), id, &action));
+    assert_string_equal(action.state, "finished");
+    place_done(&place);
+}
+
+TEST(feedback__of_another_device_or_in_other_words_is_refused)
+{
+    struct place place = place_with(NULL);
+    struct tn_fleet_action action;
+    int64_t id;
+
+    add_devices(&place, 2);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d00");
+    assert_int_equal(say(&place, "d01", id,
+                         (struct tn_feedback) { .execution = "closed", .finished = "success" }),
+                     TN_E_NOTFOUND);
+    assert_int_equal(tn_fleet_retrieved(place.fleet, device(&place, "d01"), id, NOW, NULL),
+                     TN_E_NOTFOUND);
+    assert_false(tn_fleet_action_by_id(place.fleet, device(&place, "d01"), id, &action));
+    assert_int_equal(say(&place, "d00", id,
+                         (struct tn_feedback) { .execution = "dancing", .finished = "success" }),
+                     TN_E_INVALID);
+    assert_int_equal(say(&place, "d00", id,
+                         (struct tn_feedback) { .execution = "closed", .finished = "perhaps" }),
+                     TN_E_INVALID);
+    assert_true(tn_fleet_action(place.fleet, device(&place, "d00"), &action));
+    assert_string_equal(action.state, "pending");
+    place_done(&place);
+}
+
+TEST(feedback__words_of_ddi_lead_to_the_states_of_ddi)
+{
+    static const struct {
+        const char *execution, *finished, *state;
+    } rows[] = {
+        { "proceeding", "none", "running" }, { "scheduled", "none", "running" },
+        { "download", "none", "running" },   { "downloaded", "success", "running" },
+        { "resumed", "none", "running" },    { "rejected", "none", "running" },
+        { "closed", "none", "finished" },    { "closed", "success", "finished" },
+        { "closed", "failure", "error" },    { "canceled", "none", "canceled" },
+    };
+
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct place place = place_with(NULL);
+        struct tn_fleet_action action;
+        int64_t id;
+
+        (void)add_device(&place, "d1", &ada, TRT_10_6);
+        (void)deploy(&place, "1");
+        id = action_id(&place, "d1");
+        assert_int_equal(say(&place, "d1", id,
+                             (struct tn_feedback) { .execution = rows[i].execution,
+                                                    .finished = rows[i].finished }),
+                         TN_OK);
+        assert_true(tn_fleet_action_by_id(place.fleet, device(&place, "d1"), id, &action));
+        assert_string_equal(action.state, rows[i].state);
+        place_done(&place);
+    }
+}
+
+TEST(feedback__keeps_the_first_and_the_last_rows_up_to_a_limit_and_the_telling_line)
+{
+    static const char *const lines[] = {
+        "starting", "[TRT] Failed: expecting library version 10.6.0.26 got 10.9.0.34", "giving up"
+    };
+    struct place place = place_with(NULL);
+    json_t *json;
+    const json_t *history;
+    int64_t id;
+
+    place.options.history_most = 4;
+    place_restart(&place);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d1");
+    assert_int_equal(
+        say(&place, "d1", id, (struct tn_feedback) { .execution = "download", .finished = "none" }),
+        TN_OK);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(
+            say(&place, "d1", id,
+                (struct tn_feedback) { .execution = "proceeding", .finished = "none" }),
+            TN_OK);
+    assert_int_equal(say(&place, "d1", id,
+                         (struct tn_feedback) { .execution = "closed",
+                                                .finished = "failure",
+                                                .details = lines,
+                                                .detail_count = TN_COUNT(lines) }),
+                     TN_OK);
+    place_restart(&place);
+    json = tn_fleet_action_json(place.fleet, id);
+    history = json_object_get(json, "history");
+    assert_int_equal(json_array_size(history), 4);
+    assert_string_equal(tn_json_str(json_array_get(history, 0), "execution", ""), "download");
+    assert_string_equal(tn_json_str(json_array_get(history, 3), "execution", ""), "closed");
+    assert_non_null(strstr(tn_json_str(json_array_get(history, 3), "details", ""), "giving up"));
+    assert_string_equal(tn_json_str(json, "detail", ""), lines[1]);
+    json_decref(json);
+    place_done(&place);
+}
+
+TEST(attributes__are_wanted_at_first_and_again_after_an_action_has_ended)
+{
+    struct place place = place_with(NULL);
+
+    assert_true(tn_fleet_wants_attributes(enroll(&place, "d1")));
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    place_restart(&place);
+    assert_true(tn_fleet_wants_attributes(device(&place, "d1")));
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
+    place_done(&place);
+}
+
+TEST(device__that_is_removed_takes_its_actions_along_and_may_come_back)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id, other;
+
+    add_devices(&place, 2);
+    (void)deploy(&place, "1");
+    id = action_id(&place, "d00");
+    other = action_id(&place, "d01");
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d00"), "test", NOW, &err));
+    assert_null(tn_fleet_device(place.fleet, "d00"));
+    assert_null(tn_fleet_action_json(place.fleet, id));
+    assert_int_equal(action_id(&place, "d01"), other);
+    place_restart(&place);
+    assert_null(tn_fleet_device(place.fleet, "d00"));
+    (void)add_device(&place, "d00", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d00"), engine);
+    assert_true(action_id(&place, "d00") > other);
+    place_done(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(device__is_offered_fetches_and_keeps_what_it_was_assigned),
+        cmocka_unit_test(device__that_registers_later_is_offered_what_runs),
+        cmocka_unit_test(device__that_runs_the_engine_already_gets_no_action),
+        cmocka_unit_test(device__may_download_again_what_it_runs_of_every_model),
+        cmocka_unit_test(device__that_changes_its_runtime_is_matched_anew),
+        cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
+        cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
+        cmocka_unit_test(deploy__refuses_a_release_or_channel_that_is_not_there),
+        cmocka_unit_test(channel__that_moves_gives_its_devices_the_other_release),
+        cmocka_unit_test(channel__that_moves_back_gives_again_what_was_only_withdrawn),
+        cmocka_unit_test(
+            deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_both_want),
+        cmocka_unit_test(device__has_one_action_at_a_time_and_the_next_when_that_ends),
+        cmocka_unit_test(first__stops_after_so_many_devices_also_after_a_restart),
+        cmocka_unit_test(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed),
+        cmocka_unit_test(brake__lets_go_on_below_a_fifth),
+        cmocka_unit_test(brake__counts_anew_when_the_operator_resumes_also_after_a_restart),
+        cmocka_unit_test(
+            deployment__that_is_stopped_takes_back_what_was_not_fetched_and_never_runs_again),
+        cmocka_unit_test(failure__leads_to_the_next_best_engine_and_not_to_the_same_again),
+        cmocka_unit_test(revoked_engine__goes_to_nobody_and_those_who_run_it_keep_it),
+        cmocka_unit_test(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back),
+        cmocka_unit_test(cancel__is_accepted_or_refused_by_the_device_and_may_be_said_twice),
+        cmocka_unit_test(feedback__after_the_end_is_refused_and_changes_nothing),
+        cmocka_unit_test(feedback__of_another_device_or_in_other_words_is_refused),
+        cmocka_unit_test(feedback__words_of_ddi_lead_to_the_states_of_ddi),
+        cmocka_unit_test(
+            feedback__keeps_the_first_and_the_last_rows_up_to_a_limit_and_the_telling_line),
+        cmocka_unit_test(attributes__are_wanted_at_first_and_again_after_an_action_has_ended),
+        cmocka_unit_test(device__that_is_removed_takes_its_actions_along_and_may_come_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
