@@ -44,13 +44,16 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
     libraries = library_folder(stage).relative_to(stage).as_posix()
     assert set(installed(stage)) == {
         "usr/bin/tenon",
+        "usr/bin/tenond",
         "usr/include/tenon/tenon.h",
         "usr/include/tenon/tenon.hpp",
         f"{libraries}/libtenon.so",
         f"{libraries}/libtenon.so.0",
         f"{libraries}/libtenon.so.{VERSION}",
         f"{libraries}/pkgconfig/tenon.pc",
+        "usr/lib/systemd/system/tenond.service",
         "usr/libexec/tenon/tenon-gpu",
+        "usr/libexec/tenon/tenon-net",
         "usr/libexec/tenon/tenon-probe",
         "usr/libexec/tenon/tenon-start",
         "usr/libexec/tenon/tenon_worker.py",
