@@ -294,7 +294,8 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
 
     *ret_action = (struct tn_fleet_action) {
         .id = action->id,
-        .state = state_names[action->state],
+        /* a device knows nothing of the difference: it must not do it, that is all */
+        .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
         .model = engine->release->model,
         .version = engine->release->version,

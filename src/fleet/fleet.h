@@ -130,7 +130,8 @@ int tn_fleet_deployment_set(struct tn_fleet *fleet, int64_t id, const char *stat
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char *state;
+    const char
+        *state; /* "pending" "retrieved" "running" "canceling" "finished" "error" "canceled" */
     bool canceling;
     const char *model, *version;
     const char *digest; /* of the engine */
