@@ -1,4 +1,4 @@
-# The two commands that matter: `make run` and `make test`. Everything they need they install.
+# The commands that matter: `make run`, `make fleet-demo` and `make test`. Everything they need they install.
 BUILD := build
 RTX := venv/rtx-1.7
 RTX_OLD := venv/rtx-1.6
@@ -7,7 +7,7 @@ export TENON_RTX_PYTHON := $(CURDIR)/$(RTX)/bin/python
 export TENON_RTX16_PYTHON := $(CURDIR)/$(RTX_OLD)/bin/python
 export TENON_MODELS := $(CURDIR)/$(MODELS)
 
-.PHONY: all run test bench install clean packages rtx models check
+.PHONY: all run fleet-demo test bench install clean packages rtx models check
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
@@ -30,6 +30,10 @@ $(BUILD)/toolchains.yaml: | $(BUILD)/build.ninja
 
 run: packages all rtx models $(BUILD)/toolchains.yaml
 	@tools/demo
+
+fleet-demo: packages all rtx models $(BUILD)/toolchains.yaml
+	@tools/packages demo
+	@tools/fleet-demo
 
 test: ; @tools/test
 check: ; @tools/test quick

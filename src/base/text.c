@@ -148,16 +148,33 @@ static size_t utf8_length(const unsigned char *text, size_t left)
     return length;
 }
 
+/* Bytes of the character at `text` that may be shown as it is: 0 for C0, DEL, C1 and broken ones.
+ */
+static size_t clean_length(const unsigned char *text, size_t left)
+{
+    size_t step = utf8_length(text, left);
+    bool control =
+        text[0] < 0x20 || text[0] == 0x7f || (step == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+
+    return control ? 0 : step;
+}
+
+bool tn_text_is_clean(const char *text, size_t length)
+{
+    for (size_t i = 0, step; i < length; i += step)
+        if ((step = clean_length((const unsigned char *)text + i, length - i)) == 0)
+            return false;
+    return true;
+}
+
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
 
     for (size_t i = 0; i < length;) {
-        size_t step = utf8_length(bytes + i, length - i);
-        bool control = bytes[i] < 0x20 || bytes[i] == 0x7f ||
-                       (step == 2 && bytes[i] == 0xc2 && bytes[i + 1] < 0xa0);
+        size_t step = clean_length(bytes + i, length - i);
 
-        if (step == 0 || control) {
+        if (step == 0) {
             tn_buf_addf(buf, "\\x%02x", bytes[i]);
             i++;
         } else {

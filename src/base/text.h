@@ -36,6 +36,9 @@ bool tn_text_ends(const char *text, const char *suffix);
  * become \xNN. */
 void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
 
+/** Whether foreign bytes are whole UTF-8 without control characters: fit for a name. */
+bool tn_text_is_clean(const char *text, size_t length);
+
 /** Appends "9.2 MiB" (one decimal from KiB on). */
 void tn_text_add_bytes(struct tn_buf *buf, int64_t bytes);
 

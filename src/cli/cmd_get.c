@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/get.h"
 #include "cli/progress.h"
+#include "cli/remote.h"
 #include "loader/get_json.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@ static const struct tn_option options[] = {
     TN_GET_WANTED_OPTIONS,
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores, colon-separated; the first is written (default: $TENON_STORE)." },
+    { "remote", 0, TN_ARG_TEXT, "URL", NULL, true,
+      "Server to ask after the stores (default: those of logins and config.yaml)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "Also copy the engine to FILE (shared blocks where possible)." },
     { "symlink", 'l', TN_ARG_FILE, "FILE", NULL, false,
@@ -46,6 +49,10 @@ static const char *const examples[] = {
     "Give the range of a dynamic input.",
     "tenon get model.onnx --for rtx4090+rtx1.7.1.116 --output model.engine",
     "Build ahead of time for another device and copy the engine.",
+    "tenon get yolo@stable --remote http://127.0.0.1:8600",
+    "The engine of what the channel points to, fetched and verified; built from the release's "
+    "model "
+    "if none fits.",
     NULL,
 };
 
@@ -301,9 +308,17 @@ int tn_cli_get_run(const struct tn_invocation *call, struct tn_get_options *get)
 static int run(const struct tn_invocation *call)
 {
     struct tn_get_options get;
+    struct tn_remotes remotes = { .count = 0 };
     int status = tn_cli_get_read(call, call->args[0], &get);
 
-    return status != 0 ? status : tn_cli_get_run(call, &get);
+    if (status == 0)
+        status = tn_remotes_find(call, &remotes);
+    get.remote = remotes.remote;
+    get.remote_count = remotes.count;
+    if (status == 0)
+        status = tn_cli_get_run(call, &get);
+    tn_remotes_done(&remotes);
+    return status;
 }
 
 const struct tn_command tn_cmd_get = {
@@ -312,13 +327,13 @@ const struct tn_command tn_cmd_get = {
     .min_args = 1,
     .max_args = 1,
     .summary =
-        "Get an engine that loads: from the store, else by a build, else at the next precision.",
-    .details = "MODEL is an ONNX file, a model.yaml, or the name of a model in the store. The path "
-               "of the engine goes to\n"
+        "Get an engine that loads: from the store, a server, a build, else at the next precision.",
+    .details = "MODEL is an ONNX file, a model.yaml, the name of a model in the store, or "
+               "MODEL@RELEASE or MODEL@CHANNEL of a server. The path of the engine goes to\n"
                "standard output, everything else to standard error, so ENGINE=$(tenon get "
                "model.onnx) works in a script.\n\n"
-               "Rung by rung: for the first precision of the ladder the stores, then a build; only "
-               "then the next. An engine\n"
+               "Rung by rung: for the first precision of the ladder the stores, then the servers, "
+               "then a build; only then the next. An engine\n"
                "with other shapes, options or plugins is never taken. A second call finds the "
                "engine in milliseconds.\n\n"
                "A rung that failed for a lasting reason is remembered on this host and skipped at "

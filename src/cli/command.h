@@ -56,6 +56,7 @@ struct tn_command {
     const struct tn_option *options; /* its own, NULL-name-ended; NULL = none */
     const char *const *examples;     /* pairs command, explanation; NULL-ended */
     const char *exits;               /* what its exit statuses mean */
+    const char *helper; /* the program in libexec that runs it; NULL = `run` does, here */
     /** @return the exit status; errors have been printed with tn_cli_error() */
     int (*run)(const struct tn_invocation *call);
 };
@@ -78,6 +79,11 @@ void tn_cli_warn(const struct tn_invocation *call, const char *format, ...) TN_P
 /** Ends output: flushes stdout; `call` is NULL outside of a verb. @return `status`, or 74 when
  * stdout could not be written (full disk) */
 int tn_cli_finish(const struct tn_invocation *call, int status);
+
+/** Runs a command: reads the line by the command's rows, answers --help, checks the arguments, then
+ * calls `run` or becomes the helper. @param argv the verb, then what follows it
+ * @return the exit status */
+int tn_cli_run(const struct tn_command *command, int argc, char **argv);
 
 /** Every verb, NULL-ended (main.c). */
 extern const struct tn_command *const tn_commands[];

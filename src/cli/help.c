@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "device/toolchains.h"
+#include "net/servers.h"
 #include "recipe/spec.h"
 
 #include <string.h>
@@ -23,8 +24,11 @@ void tn_help_overview(FILE *out)
     (void)fputs("Tenon makes sure that every GPU runs an engine that loads.\n\nUsage: tenon "
                 "COMMAND [OPTION…] [ARGUMENT…]\n\nCommands:\n",
                 out);
-    for (size_t i = 0; tn_commands[i]; i++)
-        (void)fprintf(out, "  %-10s %s\n", tn_commands[i]->name, tn_commands[i]->summary);
+    for (size_t i = 0; tn_commands[i]; i++) {
+        if (tn_commands[i]->helper && (i == 0 || !tn_commands[i - 1]->helper))
+            (void)fputs("\nWith a server:\n", out);
+        (void)fprintf(out, "  %-12s %s\n", tn_commands[i]->name, tn_commands[i]->summary);
+    }
     (void)fputs(
         "\n'tenon COMMAND --help' says more about one; 'tenon --version' prints the version.\n",
         out);
@@ -118,6 +122,7 @@ static void document_errors(FILE *out);
 static void document_bash(FILE *out);
 static void document_model_yaml(FILE *out);
 static void document_toolchains(FILE *out);
+static void document_config(FILE *out);
 
 static const struct {
     const char *kind;
@@ -129,6 +134,7 @@ static const struct {
     { "bash", document_bash },
     { "model-yaml", document_model_yaml },
     { "toolchains", document_toolchains },
+    { "config", document_config },
 };
 
 int tn_help_document(FILE *out, const char *kind)
@@ -348,6 +354,32 @@ static void document_toolchains(FILE *out)
         "that others may write, is\nnot used, and a note says so: building runs its code. Versions "
         "come from package records (pip, dpkg) and file names;\nnothing is started to ask it.\n\n");
     tn_yaml_document(&text, tn_toolchain_rows);
+    (void)fputs(tn_buf_text(&text), out);
+}
+
+static void document_config(FILE *out)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1 << 16);
+
+    tn_buf_adds(
+        &text,
+        "# config.yaml and credentials\n\nCut from the table of its keys (`src/net/servers.c`) by "
+        "`tenon --document config`; do not edit.\n\n"
+        "`config.yaml` lists servers that are known without a login. It is read from "
+        "`$XDG_CONFIG_HOME/tenon`, else\n`~/.config/tenon`, then from `/etc/tenon`. A file that "
+        "others may change is refused.\n\n"
+        "```yaml\n"
+        "servers:\n"
+        "  - url: https://fleet.example\n"
+        "    ca: /etc/tenon/fleet-ca.pem\n"
+        "```\n\n"
+        "`credentials`, beside it, is what `tenon login` keeps: JSON, mode 0600, refused when "
+        "others may read it.\nThe server of a command is `--server`, else `$TENON_SERVER`, else "
+        "the one that was logged in to last, else the first\nof `config.yaml`. Its token is "
+        "`--token-file`, else `$TENON_TOKEN_FILE`, else what login kept. Proxies of the "
+        "environment\n(`https_proxy`, `http_proxy`, `no_proxy`) are used, but never for this "
+        "machine.\n\n");
+    tn_yaml_document(&text, tn_config_rows);
     (void)fputs(tn_buf_text(&text), out);
 }
 

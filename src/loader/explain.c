@@ -118,7 +118,7 @@ static int explain(struct tn_job *job, struct tn_explanation *into, struct tn_er
 int tn_explain(const struct tn_get_options *options, struct tn_explanation *ret_explanation,
                struct tn_error *err)
 {
-    struct tn_job job = { .options = options, .result = &ret_explanation->got };
+    struct tn_job job = { .options = options, .result = &ret_explanation->got, .fetched_fd = -1 };
     int rc;
 
     *ret_explanation = (struct tn_explanation) { 0 };

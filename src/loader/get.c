@@ -190,10 +190,6 @@ static int get_named(struct tn_job *job, struct tn_error *err)
     int rc = job->options->precision ? tn_ladder_parse(job->options->precision, &search.ladder, err)
                                      : TN_OK;
 
-    if (strchr(model, '@'))
-        return tn_fail(err, TN_E_UNSUPPORTED,
-                       "'%s': releases and channels need a server, which this version has not yet",
-                       model);
     if (rc == TN_OK)
         rc = tn_objects_each(job->store, consider_named, NULL, &search, err);
     if (rc == TN_OK)
@@ -331,6 +327,11 @@ static int try_rung(struct tn_job *job, enum tn_precision precision, struct tn_e
         return prove(job, &rung, "store", err);
     if (rc != 0 || strcmp(report->result, "failed") == 0)
         return rc;
+    rc = job->options->force ? 0 : tn_rung_fetch(job, &rung, err);
+    if (rc > 0)
+        rc = tn_rung_find(job, &rung, false, entry, err);
+    if (rc != 0)
+        return rc < 0 ? rc : prove(job, &rung, "remote", err);
     rc = tn_rung_build(job, &rung, entry, &source, err);
     if (rc > 0) {
         if (!loads_after_build(job, &rung, entry)) {
@@ -414,6 +415,23 @@ int tn_job_begin(struct tn_job *job, struct tn_error *err)
     return rc == TN_OK && job->from_file ? merge_shapes(job, err) : rc;
 }
 
+/* A release of which no engine fits goes on as the file that was fetched. */
+static int get(struct tn_job *job, struct tn_error *err)
+{
+    int rc;
+
+    if (!job->from_file && !strchr(job->options->model, '@'))
+        return get_named(job, err);
+    if (!job->from_file) {
+        rc = tn_job_get_release(job, err);
+        if (rc == 0)
+            rc = merge_shapes(job, err);
+        if (rc != 0)
+            return rc < 0 ? rc : TN_OK;
+    }
+    return get_from_file(job, err);
+}
+
 static int work(struct tn_job *job, struct tn_error *err)
 {
     int rc = tn_job_begin(job, err);
@@ -422,7 +440,7 @@ static int work(struct tn_job *job, struct tn_error *err)
         rc = tn_fail(err, TN_E_USAGE, "'%s' is no model file: a build needs one",
                      job->options->model);
     if (rc == TN_OK)
-        rc = job->from_file ? get_from_file(job, err) : get_named(job, err);
+        rc = get(job, err);
     if (rc < 0)
         return rc;
     tn_object_used(job->store, &job->result->entry);
@@ -436,6 +454,7 @@ void tn_job_done(struct tn_job *job)
             tn_model_done(&job->model[i]);
     tn_shapes_done(&job->shapes);
     tn_spec_done(&job->spec);
+    tn_fd_done(&job->fetched_fd);
     free(job->machine);
     free(job->named);
     tn_store_close(job->store);
@@ -444,7 +463,7 @@ void tn_job_done(struct tn_job *job)
 int tn_get(const struct tn_get_options *options, struct tn_get_result *ret_result,
            struct tn_error *err)
 {
-    struct tn_job job = { .options = options, .result = ret_result };
+    struct tn_job job = { .options = options, .result = ret_result, .fetched_fd = -1 };
     tn_nsec start = tn_clock_monotonic();
     int rc;
 

@@ -24,7 +24,8 @@ struct tn_job {
     struct tn_shapes shapes; /* asked for: the command line's, then the spec's */
     bool accept_may_load;
     bool build_forbidden;
-    bool from_file; /* MODEL is a file, not a name */
+    bool from_file; /* MODEL is a file, or a release whose files were fetched; not a name */
+    int fetched_fd; /* lock on those files; -1 = none */
 };
 
 /** Opens the stores, reads the spec, learns machine and target, merges the shapes. */

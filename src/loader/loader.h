@@ -1,5 +1,6 @@
 /*
- * Get an engine that loads: rung by rung from the store, else by a build, else the next rung.
+ * Get an engine that loads: rung by rung from the store, else from a remote, else by a build, else
+ * the next rung.
  *
  * Blocking. Reads and writes the store, starts children for builds, prints nothing. One call per
  * thread. A warm call opens no CUDA and no TensorRT, hashes no file, takes no lock and starts no
@@ -9,6 +10,7 @@
 #define TN_LOADER_LOADER_H
 
 #include "base/clock.h"
+#include "loader/remote.h"
 #include "plan/plan.h"
 #include "recipe/spec.h"
 #include "store/object.h"
@@ -42,8 +44,10 @@ struct tn_get_options {
     bool exact; /* only an engine of exactly this recipe is a hit; else it is built */
     bool force; /* build also on a hit: another engine of the same recipe, with a newer number */
     bool allow_host_code;
-    tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
-    int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
+    tn_nsec build_time_limit;       /* of one build; 0 = the toolchain's default */
+    int64_t build_memory_bytes;     /* address space of a build; 0 = the toolchain's default */
+    const struct tn_remote *remote; /* asked after the stores, in this order; may be NULL */
+    size_t remote_count;
     tn_get_event_fn event;
     void *user;
 };
@@ -51,10 +55,10 @@ struct tn_get_options {
 /** How one rung went. */
 struct tn_rung_report {
     enum tn_precision precision;
-    const char *result; /* "hit", "built", "waited", "failed" (now), "refused" (a remembered lasting
-                           failure), "backoff" (trouble a short while ago), "skipped", "missing";
-                           static */
-    char reason[1536];  /* why it was passed over; "" for the one that gave the engine */
+    const char *result;  /* "hit", "remote", "built", "waited", "failed" (now), "refused" (a
+                            remembered lasting  failure), "backoff" (trouble a short while ago),
+                            "skipped", "missing";  static */
+    char reason[1536];   /* why it was passed over; "" for the one that gave the engine */
     char class_name[48]; /* of the failure: "unsupported-operator", "timeout", …; "" = none */
     tn_nsec retry_in;    /* "backoff": until it would be tried again */
 };
@@ -67,7 +71,7 @@ struct tn_get_result {
     enum tn_precision precision;
     struct tn_rung_report rung[TN_LADDER_MAX];
     size_t rung_count;
-    const char *source; /* "store", "built", "waited"; NULL = none */
+    const char *source; /* "store", "remote", "built", "waited"; NULL = none */
     enum tn_level level, wanted_level;
     char runtime[TN_RUNTIME_TEXT]; /* "rtx1.7.1.116" */
     char gpu[96];                  /* name of the GPU it is for; "" = none was asked for */

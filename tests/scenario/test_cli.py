@@ -12,9 +12,9 @@ from conftest import ROOT, TENON, model, needs_rtx, run
 
 NAME = "yolov5s_1x3x640x640_trt8.4.1.5_t4_fp16.engine"
 DOCUMENTS = {"docs/cli.md": "markdown", "docs/errors.md": "errors", "docs/model-yaml.md": "model-yaml",
-             "docs/toolchains.md": "toolchains"}
+             "docs/toolchains.md": "toolchains", "docs/config.md": "config"}
 COMMANDS = [name.replace("_", "-")
-            for name in re.findall(r"^TN_COMMAND\((\w+)\)", (ROOT / "src/cli/commands.def").read_text(), re.M)]
+            for name in re.findall(r"^TN_(?:NET_)?COMMAND\((\w+)\)", (ROOT / "src/cli/commands.def").read_text(), re.M)]
 
 
 def printed(*args, **kwargs):

@@ -1,0 +1,200 @@
+#include "tenond/options.h"
+
+#include "base/text.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+
+enum kind { FLAG, TEXT, COUNT, SIZE, DURATION };
+
+struct row {
+    const char *name, *value, *otherwise;
+    enum kind kind;
+    size_t offset;
+    const char *help;
+};
+
+#define ROW(name, value, otherwise, kind, member, help)                                            \
+    {                                                                                              \
+        name, value, otherwise, kind, offsetof(struct tn_tenond_options, member), help             \
+    }
+
+static const struct row rows[] = {
+    ROW("data", "DIR", NULL, TEXT, data,
+        "Folder of the database and the files. Made on the first start."),
+    ROW("listen", "ADDR:PORT", "127.0.0.1:8600", TEXT, listen,
+        "Where to listen; port 0 takes any free one. Other machines reach the server only when "
+        "this says so."),
+    ROW("tls-cert", "FILE", NULL, TEXT, tls_cert, "Certificate chain, PEM; with --tls-key: HTTPS."),
+    ROW("tls-key", "FILE", NULL, TEXT, tls_key, "Private key, PEM."),
+    ROW("trusted-proxy", "ADDR", NULL, TEXT, trusted_proxy,
+        "The reverse proxy's address: its X-Forwarded-For and X-Forwarded-Proto count."),
+    ROW("poll", "TIME", "5m", DURATION, poll_ns,
+        "Time between two polls of a device, spread by a tenth; 1s to 23h."),
+    ROW("download-rate", "SIZE", "0", SIZE, download_bytes_per_s,
+        "Bytes per second of all downloads together; 0 = no limit."),
+    ROW("metrics-token-file", "FILE", NULL, TEXT, metrics_token_file,
+        "/metrics asks for this bearer token. Without one it is open on loopback and asks for a "
+        "viewer's token elsewhere."),
+    ROW("connections", "N", "10000", COUNT, connections, "Most connections at one time."),
+    ROW("connections-each", "N", "0", COUNT, connections_each,
+        "Most connections of one address; 0 = no limit."),
+    ROW("evidence-devices", "N", "2", COUNT, evidence_devices,
+        "Devices whose lasting failures stop an engine for their class."),
+    ROW("evidence-ratio", "N", "10", COUNT, evidence_ratio,
+        "... when fewer than one in N reporters loaded it."),
+    ROW("pause-devices", "N", "5", COUNT, pause_devices,
+        "A deployment pauses itself after N devices have finished ..."),
+    ROW("pause-percent", "N", "20", COUNT, pause_percent, "... of which N percent failed."),
+    ROW("drain", "TIME", "30s", DURATION, drain_ns,
+        "After SIGTERM: time for requests in progress to end."),
+    ROW("to", "DIR", NULL, TEXT, to, "backup: the folder that receives the copy."),
+    ROW("verbose", NULL, NULL, FLAG, verbose, "Log every request, not only changes and failures."),
+};
+
+static const char synopsis[] = "Usage: tenond --data DIR [OPTION...]\n"
+                               "       tenond backup --data DIR --to DIR\n"
+                               "       tenond --help | --version\n";
+
+static int bad_value(const struct row *row, const char *value, struct tn_error *err)
+{
+    static const char *const words[] = {
+        [FLAG] = "nothing",
+        [TEXT] = "a text",
+        [COUNT] = "a number",
+        [SIZE] = "a size such as 20MiB",
+        [DURATION] = "a time such as 30s or 5m",
+    };
+
+    return tn_fail(err, TN_E_USAGE, "--%s takes %s, not '%s'", row->name, words[row->kind], value);
+}
+
+static int take(const struct row *row, const char *value, struct tn_tenond_options *options,
+                struct tn_error *err)
+{
+    char *member = (char *)options + row->offset;
+    int64_t number = 1;
+    bool fine = true;
+
+    if (row->kind == TEXT) {
+        (void)memcpy(member, &value, sizeof(value));
+        return TN_OK;
+    }
+    if (row->kind == COUNT)
+        fine = tn_text_i64(value, &number) && number >= 0 && number <= 1000000000;
+    else if (row->kind == SIZE)
+        fine = tn_text_size(value, &number);
+    else if (row->kind == DURATION)
+        fine = tn_text_duration(value, &number) && number >= 0;
+    if (!fine)
+        return bad_value(row, value, err);
+    (void)memcpy(member, &number, sizeof(number));
+    return TN_OK;
+}
+
+static int take_defaults(struct tn_tenond_options *options, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (size_t i = 0; i < TN_COUNT(rows) && rc == TN_OK; i++)
+        if (rows[i].otherwise)
+            rc = take(&rows[i], rows[i].otherwise, options, err);
+    return rc;
+}
+
+enum { HELP = 1000, VERSION, DOCUMENT };
+
+static int parse(int argc, char **argv, struct tn_tenond_options *options, struct tn_error *err)
+{
+    struct option table[TN_COUNT(rows) + 4] = { 0 };
+    int got, rc = TN_OK;
+
+    for (size_t i = 0; i < TN_COUNT(rows); i++)
+        table[i] =
+            (struct option) { rows[i].name, rows[i].kind == FLAG ? no_argument : required_argument,
+                              NULL, (int)i };
+    table[TN_COUNT(rows)] = (struct option) { "help", no_argument, NULL, HELP };
+    table[TN_COUNT(rows) + 1] = (struct option) { "version", no_argument, NULL, VERSION };
+    table[TN_COUNT(rows) + 2] = (struct option) { "document", required_argument, NULL, DOCUMENT };
+    opterr = 0;
+    while (rc == TN_OK && (got = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+        if (got == HELP || got == 'h')
+            options->help = true;
+        else if (got == VERSION)
+            options->version = true;
+        else if (got == DOCUMENT)
+            options->document = optarg;
+        else if (got == '?')
+            return tn_fail(err, TN_E_USAGE, "option '%s' is not known, or its value is missing",
+                           argv[optind - 1]);
+        else
+            rc = take(&rows[got], optarg, options, err);
+    }
+    return rc;
+}
+
+static int check(const struct tn_tenond_options *options, struct tn_error *err)
+{
+    if (options->help || options->version || options->document)
+        return TN_OK;
+    if (strcmp(options->verb, "serve") != 0 && strcmp(options->verb, "backup") != 0)
+        return tn_fail(err, TN_E_USAGE, "'%s' is neither 'serve' nor 'backup'", options->verb);
+    if (!options->data)
+        return tn_fail(err, TN_E_USAGE, "--data is missing");
+    if (!options->tls_cert != !options->tls_key)
+        return tn_fail(err, TN_E_USAGE, "--tls-cert and --tls-key go together");
+    if (strcmp(options->verb, "backup") == 0 && !options->to)
+        return tn_fail(err, TN_E_USAGE, "backup: --to is missing");
+    if (options->poll_ns < INT64_C(1000000000) ||
+        options->poll_ns > INT64_C(23) * 3600 * 1000000000)
+        return tn_fail(err, TN_E_USAGE, "--poll is from 1s to 23h");
+    if (options->connections == 0)
+        return tn_fail(err, TN_E_USAGE, "--connections is at least 1");
+    return TN_OK;
+}
+
+int tn_tenond_options_read(int argc, char **argv, struct tn_tenond_options *ret_options,
+                           struct tn_error *err)
+{
+    int rc;
+
+    *ret_options = (struct tn_tenond_options) { .verb = "serve" };
+    rc = take_defaults(ret_options, err);
+    if (rc == TN_OK)
+        rc = parse(argc, argv, ret_options, err);
+    if (rc < 0)
+        return rc;
+    if (optind < argc)
+        ret_options->verb = argv[optind++];
+    if (optind < argc)
+        return tn_fail(err, TN_E_USAGE, "'%s' is one argument too many", argv[optind]);
+    return check(ret_options, err);
+}
+
+void tn_tenond_help(FILE *out)
+{
+    (void)fprintf(out,
+                  "%s\nThe server of a fleet: devices register, are matched with the engine that "
+                  "loads on them,\nand fetch it over hawkBit's device protocol.\n\nOptions:\n",
+                  synopsis);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        (void)fprintf(out, "  --%s%s%s\n        %s", rows[i].name, rows[i].value ? " " : "",
+                      rows[i].value ? rows[i].value : "", rows[i].help);
+        if (rows[i].otherwise)
+            (void)fprintf(out, " (%s)", rows[i].otherwise);
+        (void)fputc('\n', out);
+    }
+    (void)fputs("\nExit status: 0 ended by SIGTERM or SIGINT, 2 usage, 75 another server has the "
+                "folder or the port,\nothers as in docs/errors.md.\n",
+                out);
+}
+
+void tn_tenond_options_markdown(FILE *out)
+{
+    (void)fputs("| option | default | meaning |\n| --- | --- | --- |\n", out);
+    for (size_t i = 0; i < TN_COUNT(rows); i++)
+        (void)fprintf(out, "| `--%s%s%s` | %s | %s |\n", rows[i].name, rows[i].value ? " " : "",
+                      rows[i].value ? rows[i].value : "",
+                      rows[i].otherwise ? rows[i].otherwise : "", rows[i].help);
+}

@@ -1,0 +1,86 @@
+#include "tenond/rest_priv.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+json_t *tn_rest_body(struct tn_http_request *request)
+{
+    struct tn_error err = { 0 };
+    json_t *json = NULL;
+    size_t size;
+    const char *text = tn_http_body(request, &size);
+
+    if (size == 0)
+        return json_object();
+    if (tn_json_parse(text, size, "request body", &json, &err) < 0) {
+        tn_http_reply_error(request, &err);
+        return NULL;
+    }
+    if (!json_is_object(json)) {
+        json_decref(json);
+        tn_http_problem(request, 400, "INVALID", "the body is no JSON object");
+        return NULL;
+    }
+    return json;
+}
+
+bool tn_rest_page(struct tn_http_request *request, struct tn_page *ret_page)
+{
+    const char *limit = tn_http_query(request, "limit");
+    const char *cursor = tn_http_query(request, "cursor");
+    int64_t number = TN_REST_PAGE;
+
+    if (limit && (!tn_text_i64(limit, &number) || number < 1 || number > TN_REST_PAGE_MOST)) {
+        tn_http_problem(request, 400, "USAGE", "limit is a number from 1 to %d", TN_REST_PAGE_MOST);
+        return false;
+    }
+    *ret_page = (struct tn_page) { .cursor = cursor ? cursor : "", .limit = (size_t)number };
+    return true;
+}
+
+void tn_rest_reply_page(struct tn_http_request *request, json_t *items, const struct tn_page *page)
+{
+    json_t *json = items ? json_object() : NULL;
+
+    tn_json_set(json, "items", items);
+    tn_json_set_str(json, "next", page->ret_cursor);
+    tn_http_reply_json(request, 200, json);
+}
+
+void tn_rest_reply_one(struct tn_http_request *request, json_t *json, const char *what)
+{
+    if (json)
+        tn_http_reply_json(request, 200, json);
+    else
+        tn_http_problem(request, 404, "NOTFOUND", "no such %s", what);
+}
+
+void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn_error *err)
+{
+    if (rc < 0)
+        tn_http_reply_error(request, err);
+    else
+        tn_http_reply_json(request, 200, json_object());
+}
+
+int64_t tn_rest_number(struct tn_http_request *request, const char *part)
+{
+    const char *text = tn_http_part(request, part);
+    uint64_t number;
+
+    if (tn_text_u64(text, strlen(text), &number) && number >= 1 && number <= INT64_MAX)
+        return (int64_t)number;
+    tn_http_problem(request, 404, "NOTFOUND", "'%s' is no number", text);
+    return 0;
+}
+
+bool tn_rest_digest(struct tn_http_request *request, const char *part, struct tn_digest *ret_digest)
+{
+    struct tn_error err = { 0 };
+
+    if (tn_digest_parse(tn_http_part(request, part), ret_digest, &err) == TN_OK)
+        return true;
+    tn_http_reply_error(request, &err);
+    return false;
+}

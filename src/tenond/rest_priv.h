@@ -1,0 +1,36 @@
+/*
+ * What the rest_*.c files share: bodies in, pages out.
+ */
+#ifndef TN_TENOND_REST_PRIV_H
+#define TN_TENOND_REST_PRIV_H
+
+#include "base/json.h"
+#include "tenond/rest.h"
+#include "tenond/tenond.h"
+
+enum { TN_REST_PAGE = 100, TN_REST_PAGE_MOST = 1000 };
+
+/** The body as an object; NULL after it was answered. An empty body is an empty object. */
+json_t *tn_rest_body(struct tn_http_request *request);
+
+/** ?limit= and ?cursor=. @return false after it was answered */
+bool tn_rest_page(struct tn_http_request *request, struct tn_page *ret_page);
+
+/** {"items": …, "next": cursor or null}; NULL items are answered as no memory. */
+void tn_rest_reply_page(struct tn_http_request *request, json_t *items_steal,
+                        const struct tn_page *page);
+
+/** 404 for NULL, else 200. */
+void tn_rest_reply_one(struct tn_http_request *request, json_t *json_steal, const char *what);
+
+/** 200 with an empty object, or the error. */
+void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn_error *err);
+
+/** A positive number in the path; 0 after 404 was answered. */
+int64_t tn_rest_number(struct tn_http_request *request, const char *part);
+
+/** A digest in the path. @return false after it was answered */
+bool tn_rest_digest(struct tn_http_request *request, const char *part,
+                    struct tn_digest *ret_digest);
+
+#endif

@@ -1,0 +1,452 @@
+"""tenond as devices see it: hawkBit's device protocol, quirk by quirk, and what it never gives away."""
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import RTX, answer, needs_rtx
+from fleet import Device, Tenond, needs_tenond, until
+
+pytestmark = [needs_rtx, needs_tenond]
+HERE = pathlib.Path(__file__).parent
+RUNTIME = "rtx1.7.1.116"
+BOARD = f"rtx4090+{RUNTIME}"
+OPEN = {"Accept": "application/hal+json"}
+
+
+class Server(Tenond):
+    """A tenond with an admin's and a gateway's token and plain calls of its REST."""
+
+    def rest(self, method, path, body=None, status=200, **kwargs):
+        got, fields, data = self.call(method, "/api/v1" + path, body,
+                                      f"Bearer {self.admin.read_text()}", **kwargs)
+        assert got == status, (method, path, got, data[:400])
+        return json.loads(data) if data else None
+
+    def put_blob(self, data):
+        digest = hashlib.sha256(data).hexdigest()
+        self.rest("PUT", f"/blobs/sha256/{digest}", data, status=201)
+        return digest
+
+    def gateway(self):
+        return self.rest("POST", "/tokens", {"role": "gateway", "name": "gw"}, status=201)["token"]
+
+    def own(self, name, token):
+        """Registers a device with a token of its own and gives back its calls."""
+        self.rest("PUT", f"/devices/{name}", {"token": token}, status=201)
+
+        def call(method, path, body=None, headers=None, tenant="DEFAULT", token=token, host=None):
+            return self.call(method, f"/{tenant}/controller/v1/{name}{path}", body,
+                             f"TargetToken {token}" if token else None,
+                             {**OPEN, **({"Host": host} if host else {}), **(headers or {})})
+        return call
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    """A model and two engines of it, as `tenon` builds and records them."""
+    folder = tmp_path_factory.mktemp("engines")
+    subprocess.run([RTX, HERE / "net_models.py", folder], check=True)
+    found = []
+    for board in ("rtx4090", "rtx3060"):
+        done = answer("get", folder / "small.onnx", "--store", folder / "store", "--for", f"{board}+{RUNTIME}")[0]
+        plan = pathlib.Path(done["path"]).resolve()
+        found.append((plan.read_bytes(), json.loads(plan.with_name("record.json").read_text())))
+    return (folder / "small.onnx").read_bytes(), found
+
+
+@pytest.fixture
+def server(store, tmp_path):
+    it = Server(tmp_path, "--poll", "30s")
+    yield it
+    it.end()
+
+
+def publish(server, engines, version="1"):
+    model, built = engines
+    digest = server.put_blob(model)
+    manifest = {"model": "small", "version": version, "variants": [
+        {"precision": "fp32", "digest": digest, "bytes": len(model), "name": "small.onnx"}]}
+    server.rest("PUT", f"/models/small/releases/{version}", manifest, status=201)
+    for plan, record in built:
+        server.put_blob(plan)
+        server.rest("PUT", f"/models/small/releases/{version}/engines/{record['digest']}", record, status=201)
+    server.rest("PUT", "/models/small/channels/stable", {"version": version})
+
+
+@pytest.fixture
+def published(server, engines):
+    publish(server, engines)
+    return server
+
+
+def links(reply):
+    return {name: link["href"] for name, link in json.loads(reply[2]).get("_links", {}).items()}
+
+
+def tell(execution, finished, details=(), **more):
+    return {"id": "1", "status": {"execution": execution, "result": {"finished": finished},
+                                  "details": list(details)}, **more}
+
+
+def dress(device):
+    """Gives a device the attributes of a board."""
+    class Any:
+        pass
+    facts = Device(Any, "x", BOARD, "").facts
+    assert device("PUT", "/configData", {"mode": "replace", "data": facts})[0] == 200
+
+
+def deploy(server, **more):
+    return server.rest("POST", "/deployments", {"model": "small", "channel": "stable", **more}, status=201)
+
+
+# ---- who may ask ----
+
+def test_refusals__look_the_same_and_tell_nothing(published):
+    call = published.own("dev-1", "tok-dev-1")
+    for reply in (call("GET", "", token=None), call("GET", "", token="wrong"), call("GET", "", tenant="NOSUCH"),
+                  published.call("GET", "/DEFAULT/controller/v1/unknown", token="TargetToken tok-dev-1"),
+                  published.call("GET", "/DEFAULT/controller/v1/dev-1", token="GatewayToken tok-dev-1"),
+                  published.call("GET", "/DEFAULT/controller/v1/dev-1", token=f"Bearer {published.admin.read_text()}")):
+        status, fields, data = reply
+        assert (status, data) == (401, b"") and "WWW-Authenticate" not in fields
+    assert call("GET", "")[0] == 200
+
+
+def test_guessing__is_slowed_for_the_device_and_not_for_others(published):
+    one, two = published.own("dev-1", "tok-1"), published.own("dev-2", "tok-2")
+    seen = [one("GET", "", token=f"guess{i}")[0] for i in range(12)]
+    assert seen[:10] == [401] * 10 and seen[10:] == [429, 429]
+    assert one("GET", "")[0] == 429
+    assert two("GET", "")[0] == 200
+
+
+def test_gateway__registers_on_a_poll_and_on_nothing_else(published):
+    token = f"GatewayToken {published.gateway()}"
+    base = "/DEFAULT/controller/v1/gw-new"
+    assert published.call("PUT", base + "/configData", {"data": {"a": "b"}}, token)[0] == 404
+    status, _, data = published.call("GET", base, token=token)
+    assert status == 200 and "configData" in data.decode()
+    assert published.rest("GET", "/devices/gw-new")["registered_by"] == "gateway"
+
+
+# ---- the poll ----
+
+def test_poll__is_hawkbits_to_the_byte_when_idle(published):
+    call = published.own("dev-1", "tok")
+    status, fields, data = call("GET", "", host="fleet.example:99")
+    sleep = json.loads(data)["config"]["polling"]["sleep"]
+    assert re.fullmatch(r"00:00:(2[7-9]|3[0-3])", sleep)
+    assert json.loads(data)["_links"] == {
+        "configData": {"href": "http://fleet.example:99/DEFAULT/controller/v1/dev-1/configData"}}
+    assert fields["Content-Type"] == "application/hal+json" and int(fields["Content-Length"]) == len(data)
+    dress(call)
+    status, fields, data = call("GET", "")
+    assert data == b'{"config":{"polling":{"sleep":"%s"}}}' % sleep.encode() and len(data) == 43
+    again = call("GET", "", headers={"If-None-Match": fields["ETag"]})
+    assert (again[0], again[2]) == (304, b"")
+    assert call("GET", "", headers={"Accept": "application/json;charset=UTF-8"})[1]["Content-Type"] == \
+        "application/json;charset=UTF-8"
+
+
+def test_links__echo_the_tenant_as_written_in_any_case(published):
+    call = published.own("dev-1", "tok")
+    for tenant in ("default", "DEFAULT", "Default"):
+        assert f"/{tenant}/controller/v1/dev-1/configData" in links(call("GET", "", tenant=tenant))["configData"]
+
+
+# ---- a whole life ----
+
+def test_device__lives_a_whole_update(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    found = links(call("GET", ""))
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/DEFAULT/controller/v1/dev-1/deploymentBase/\d+\?c=\d+",
+                        found["deploymentBase"]) and len(found) == 1
+    number = re.search(r"deploymentBase/(\d+)", found["deploymentBase"])[1]
+    status, _, data = call("GET", f"/deploymentBase/{number}?c=1")
+    body = json.loads(data)
+    chunk, = body["deployment"]["chunks"]
+    artifact, = chunk["artifacts"]
+    plan = engines[1][0][0]
+    assert (status, body["id"], body["deployment"]["download"], body["deployment"]["update"]) == \
+        (200, number, "forced", "forced")
+    assert (chunk["part"], chunk["name"], chunk["version"]) == ("bApp", "small", "1")
+    assert artifact["size"] == len(plan) and artifact["hashes"] == {
+        "md5": hashlib.md5(plan).hexdigest(), "sha1": hashlib.sha1(plan).hexdigest(),
+        "sha256": hashlib.sha256(plan).hexdigest()}
+    assert set(artifact["_links"]) == {"download-http", "md5sum-http"}
+    pairs = {pair["key"]: pair["value"] for pair in chunk["metadata"]}
+    assert pairs["engine.digest"] == artifact["hashes"]["sha256"] and pairs["engine.version"] == "1.7.1.116"
+
+    path = artifact["_links"]["download-http"]["href"].split("/dev-1", 1)[1]
+    status, fields, _ = call("HEAD", path)
+    assert status == 200 and int(fields["Content-Length"]) == len(plan)
+    status, fields, data = call("GET", path)
+    assert (status, data) == (200, plan)
+    assert fields["ETag"] == f'"{artifact["hashes"]["sha1"]}"' and fields["Accept-Ranges"] == "bytes"
+    assert fields["Content-Disposition"] == f"attachment;filename={artifact['filename']}"
+    assert call("GET", path + ".MD5SUM")[2].decode() == f"{artifact['hashes']['md5']}  {artifact['filename']}"
+    listed = json.loads(call("GET", path.rsplit("/", 1)[0])[2])
+    assert [item["filename"] for item in listed] == [artifact["filename"]]
+
+    feedback = f"/deploymentBase/{number}/feedback"
+    for execution in ("download", "downloaded", "proceeding", "scheduled", "resumed"):
+        assert call("POST", feedback, tell(execution, "none", [execution]))[0] == 200
+    assert call("GET", f"/installedBase/{number}")[0] == 404
+    status, _, data = call("GET", f"/deploymentBase/{number}?actionHistory=3")
+    history = json.loads(data)["actionHistory"]
+    assert (history["status"], history["messages"]) == ("RUNNING", ["resumed", "scheduled", "proceeding"])
+    closed = call("POST", feedback, tell("closed", "success", ["done"], code=200))
+    assert (closed[0], closed[2]) == (200, b"")
+    assert call("POST", feedback, tell("closed", "failure"))[0] == 410
+
+    found = links(call("GET", ""))
+    assert set(found) == {"installedBase", "configData"}
+    assert json.loads(call("GET", f"/installedBase/{number}")[2])["deployment"]["chunks"] == [chunk]
+    dress(call)
+    assert set(links(call("GET", ""))) == {"installedBase"}
+    # hawkBit puts a finished action back to "retrieved" when it is looked at
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    assert published.rest("GET", f"/actions/{number}")["state"] == "finished"
+    assert call("GET", path)[2] == plan  # installed: may be had again
+
+
+def test_cancel__is_offered_alone_and_may_be_confirmed_twice(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    assert call("GET", f"/cancelAction/{number}")[0] == 404
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    found = links(call("GET", ""))
+    # no query, for SWUpdate; a leading zero, for Zephyr
+    assert found["cancelAction"].endswith(f"/cancelAction/0{number}") and "deploymentBase" not in found
+    gone = call("GET", f"/deploymentBase/{number}")
+    assert (gone[0], gone[2]) == (404, b"")
+    path = found["cancelAction"].split("/dev-1", 1)[1]
+    assert json.loads(call("GET", path)[2]) == {"id": number, "cancelAction": {"stopId": number}}
+    for _ in range(2):
+        assert call("POST", path + "/feedback", tell("closed", "success"))[0] == 200
+    assert published.rest("GET", f"/actions/{number}")["state"] == "canceled"
+
+
+def test_cancel__before_the_device_has_looked_withdraws_the_action(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    published.rest("POST", f"/actions/{number}/cancel")
+    assert links(call("GET", "")) == {}
+    assert call("GET", f"/deploymentBase/{number}")[0] == 404
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 410
+
+
+def test_cancel__that_a_device_refuses_leaves_the_update_to_it(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    assert call("POST", f"/cancelAction/{number}/feedback", tell("rejected", "none", ["too late"]))[0] == 200
+    assert "deploymentBase" in links(call("GET", ""))
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+
+
+# ---- ranges and resume ----
+
+@pytest.fixture
+def download(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    href = links(call("GET", ""))["deploymentBase"].split("/dev-1", 1)[1]
+    artifact = json.loads(call("GET", href)[2])["deployment"]["chunks"][0]["artifacts"][0]
+    path = artifact["_links"]["download-http"]["href"].split("/dev-1", 1)[1]
+    return (lambda **headers: call("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})), \
+        engines[1][0][0], f'"{artifact["hashes"]["sha1"]}"'
+
+
+def test_ranges__give_the_bytes_that_were_asked_for(download):
+    get, plan, etag = download
+    size = len(plan)
+    for header, first, last in (("0-99", 0, 99), (f"{size - 10}-", size - 10, size - 1), ("-10", size - 10, size - 1),
+                                ("5-5", 5, 5), (f"0-{size * 2}", 0, size - 1)):
+        status, fields, data = get(Range=f"bytes={header}")
+        assert (status, data) == (206, plan[first:last + 1])
+        assert fields["Content-Range"] == f"bytes {first}-{last}/{size}" and fields["ETag"] == etag
+    status, fields, data = get(Range=f"bytes={size}-")
+    assert (status, data, fields["Content-Range"], fields["ETag"]) == (416, b"", f"bytes */{size}", etag)
+    assert get(Range="bytes=0-9,20-29")[0] == 200
+    assert get(If_Match='"nope"')[0] == 412
+    assert get(If_Match=etag, Range="bytes=0-0")[0] == 206
+    assert get(If_None_Match=etag)[0] == 304
+    assert get(If_Range=etag, Range="bytes=1-2")[2] == plan[1:3]
+    assert get(If_Range='"old"', Range="bytes=1-2")[2] == plan
+
+
+def test_download__is_put_together_from_pieces_of_any_size(download):
+    get, plan, etag = download
+    whole, step = b"", 1
+    while len(whole) < len(plan):
+        status, _, data = get(Range=f"bytes={len(whole)}-{len(whole) + step - 1}", If_Range=etag)
+        assert status == 206
+        whole, step = whole + data, step * 3
+    assert whole == plan
+
+
+# ---- what is not its own ----
+
+def test_device__gets_nothing_of_another(published):
+    one, two = published.own("dev-1", "tok-1"), published.own("dev-2", "tok-2")
+    dress(one)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(one("GET", ""))["deploymentBase"])[1]
+    artifact = json.loads(one("GET", f"/deploymentBase/{number}")[2])["deployment"]["chunks"][0]["artifacts"][0]
+    path = artifact["_links"]["download-http"]["href"].split("/dev-1", 1)[1]
+    before = published.rest("GET", f"/actions/{number}")
+    for method, where, body in (("GET", f"/deploymentBase/{number}", None), ("GET", path, None), ("HEAD", path, None),
+                                ("GET", path + ".MD5SUM", None), ("GET", path.rsplit("/", 1)[0], None),
+                                ("GET", f"/cancelAction/{number}", None), ("GET", f"/installedBase/{number}", None),
+                                ("POST", f"/deploymentBase/{number}/feedback", tell("closed", "failure")),
+                                ("POST", f"/cancelAction/{number}/feedback", tell("closed", "success"))):
+        assert two(method, where, body)[0] == 404, (method, where)
+    assert published.rest("GET", f"/actions/{number}") == before
+
+
+def test_errors__have_hawkbits_shape(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    feedback = f"/deploymentBase/{number}/feedback"
+    unreadable = "hawkbit.server.error.rest.body.notReadable"
+    for method, path, body, status, code in (
+            ("GET", "/deploymentBase/999999", None, 404, "hawkbit.server.error.repo.entityNotFound"),
+            ("GET", "/deploymentBase/abc", None, 400, unreadable),
+            ("GET", "/deploymentBase/-1", None, 400, unreadable),
+            ("POST", feedback, tell("bogus", "none"), 400, unreadable),
+            ("POST", feedback, tell("closed", "maybe"), 400, unreadable),
+            ("POST", feedback, b"not json!", 400, unreadable),
+            ("POST", feedback, b"[1]", 400, unreadable),
+            ("POST", feedback, b'{"status":{},"status":{}}', 400, unreadable),
+            ("PUT", "/configData", {"mode": "merge"}, 400, unreadable),
+            ("PUT", "/configData", {"mode": "bogus", "data": {}}, 400, unreadable),
+            ("PUT", "/configData", {"data": {"k": "v" * 200}}, 400,
+             "hawkbit.server.error.repo.invalidTargetAttributes"),
+            ("PUT", "/configData", {"data": {"k": 5}}, 400, "hawkbit.server.error.repo.invalidTargetAttributes"),
+            ("PUT", "/configData", {"data": {f"k{i}": "v" for i in range(300)}}, 403,
+             "hawkbit.server.error.quota.tooManyEntries"),
+            ("GET", "/softwaremodules/999/artifacts", None, 404, "hawkbit.server.error.repo.entityNotFound")):
+        got, fields, data = call(method, path, body)
+        assert (got, json.loads(data)["errorCode"]) == (status, code), (method, path, body)
+        assert json.loads(data)["message"] and fields["Content-Type"] == "application/hal+json"
+    assert call("PUT", "/configData", {"data": {"x" * 40: "1"}, "time": "x", "status": {}})[0] == 200
+    assert call("PUT", "/configData", {"data": {"x": "y" * 128}})[0] == 200
+
+
+def test_bad_input__is_refused_with_its_status_and_changes_nothing(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    before = published.rest("GET", f"/devices/dev-1")
+    feedback = f"/deploymentBase/{number}/feedback"
+    big = tell("closed", "success", ["x" * 1000] * 200)
+    assert call("POST", feedback, big)[0] == 413
+    for path in ("/softwaremodules/1/artifacts/..%2f..%2ftenond.db", "/softwaremodules/1/artifacts/../../../x",
+                 "/softwaremodules/1/artifacts/%2e%2e", "/deploymentBase/1/../../dev-2", "/%00", "/deploymentBase/1%00"):
+        assert call("GET", path)[0] == 404, path
+    assert call("DELETE", "")[0] == 405
+    assert call("GET", "/deploymentBase/" + "1" * 3000)[0] == 414
+    after = published.rest("GET", f"/devices/dev-1")
+    for one in (before, after):
+        for name in ("seen", "seen_ms"):
+            one.pop(name, None)
+    assert before == after
+
+
+def test_feedback__is_kept_in_bounds(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    for i in range(130):
+        assert call("POST", f"/deploymentBase/{number}/feedback", tell("proceeding", "none", [f"step {i}"]))[0] == 200
+    history = published.rest("GET", f"/actions/{number}")["history"]
+    assert len(history) <= 100 and history[-1]["details"] == "step 129"
+
+
+# ---- SWUpdate ----
+
+SWU_CONFIG = """
+globals : { public-key-file = "%(folder)s/cert.pem"; verbose = true; loglevel = 5; };
+suricatta : { polldelay = 1; };
+"""
+SWU_DESCRIPTION = """
+software = { version = "1.0"; hardware-compatibility: [ "1.0" ];
+  files: ( { filename = "payload"; path = "%(folder)s/installed/payload"; sha256 = "%(digest)s";
+             properties: { create-destination = "true"; atomic-install = "true"; } } ); }
+"""
+
+
+def make_swu(folder, payload):
+    """A signed image as Debian's SWUpdate wants it: cpio -H crc of description, signature, payload."""
+    (folder / "payload").write_bytes(payload)
+    (folder / "sw-description").write_text(SWU_DESCRIPTION % {"folder": folder, "digest": hashlib.sha256(payload).hexdigest()})
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem", "-subj", "/CN=tenon test", "-days", "3650", "-addext",
+                    "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=emailProtection"],
+                   check=True, capture_output=True)
+    subprocess.run(["openssl", "cms", "-sign", "-in", folder / "sw-description", "-out", folder / "sw-description.sig",
+                    "-signer", folder / "cert.pem", "-inkey", folder / "key.pem", "-outform", "DER", "-nosmimecap",
+                    "-binary"], check=True, capture_output=True)
+    names = "\n".join(["sw-description", "sw-description.sig", "payload"])
+    image = subprocess.run(["cpio", "-o", "-H", "crc"], input=names.encode(), cwd=folder, check=True,
+                           capture_output=True).stdout
+    (folder / "swupdate.cfg").write_text(SWU_CONFIG % {"folder": folder})
+    return image
+
+
+@pytest.mark.skipif(not shutil.which("swupdate"), reason="needs Debian's swupdate (tools/packages test)")
+def test_swupdate__unmodified_installs_the_container_of_an_engine(published, engines, tmp_path):
+    payload = engines[1][0][0]
+    image = make_swu(tmp_path, payload)
+    file = published.put_blob(image)
+    digest = engines[1][0][1]["digest"]
+    published.rest("PUT", f"/engines/{digest}/attachments/swupdate", {"file": file, "name": "small.swu"})
+    call = published.own("swu-1", "tok-swu")
+    dress(call)
+    published.rest("PUT", "/devices/swu-1/labels", {"delivery": "swupdate"})
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    (tmp_path / "tmp").mkdir()
+
+    def start(*more):
+        return subprocess.Popen(
+            ["swupdate", "-f", tmp_path / "swupdate.cfg", "-H", "tenon:1.0", "-u",
+             " ".join(["-t DEFAULT", f"-u {published.url}", "-i swu-1", "-k tok-swu", "-p 1", "-x", *more])],
+            stdout=open(tmp_path / "swupdate.log", "a"), stderr=subprocess.STDOUT, cwd=tmp_path,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(tmp_path / "tmp")})
+
+    def state():
+        return published.rest("GET", f"/actions/{number}")
+    try:
+        client = start()
+        until(lambda: "All Chunks Installed." in json.dumps(state()["history"]), "SWUpdate to install")
+        assert (tmp_path / "installed/payload").read_bytes() == payload
+        client.terminate()
+        client.wait(20)
+        client = start("-c 2")  # what the device does after its reboot
+        until(lambda: state()["state"] == "finished", "SWUpdate to confirm")
+    finally:
+        client.terminate()
+        client.wait(20)
