@@ -46,24 +46,29 @@ static void add_reason(struct tn_answer *answer, const struct tn_reason *reason)
     answer->reason_count++;
 }
 
+/* The reasons take 11 KiB: only what is said is written. */
 void tn_compat_check(const struct tn_plan *plan, const struct tn_compat_target *target,
                      struct tn_answer *ret_answer)
 {
-    struct tn_answer answer = { .verdict = TN_VERDICT_LOADS, .by = "rule" };
     unsigned asked = rows_for(plan, target);
+    struct tn_reason reason;
     size_t count;
     const struct tn_rule *rule = tn_compat_rules(&count);
 
+    ret_answer->verdict = TN_VERDICT_LOADS;
+    ret_answer->reason_count = 0;
+    ret_answer->by = "rule";
     for (; count > 0; count--, rule++) {
-        struct tn_reason reason = { .code = rule->code,
-                                    .verdict = rule->verdict,
-                                    .ground = rule->why };
-
-        if (!(rule->applies & asked) || !rule->fires(plan, target, &reason))
+        if (!(rule->applies & asked))
             continue;
-        if (reason.verdict > answer.verdict)
-            answer.verdict = reason.verdict;
-        add_reason(&answer, &reason);
+        reason.code = rule->code;
+        reason.verdict = rule->verdict;
+        reason.ground = rule->why;
+        reason.detail[0] = reason.remedy[0] = '\0';
+        if (!rule->fires(plan, target, &reason))
+            continue;
+        if (reason.verdict > ret_answer->verdict)
+            ret_answer->verdict = reason.verdict;
+        add_reason(ret_answer, &reason);
     }
-    *ret_answer = answer;
 }

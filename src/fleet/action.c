@@ -1,17 +1,18 @@
 /*
  * One action = one device, one engine. Its states:
  *
- *   pending    offered; the device has not fetched it     -> retrieved, canceled (withdrawn)
+ *   pending    offered; the device has not fetched it     -> retrieved, canceled, withdrawn
  *   retrieved  the device knows of it                     -> running, finished, error, canceling
  *   running    it said that it works on it                -> finished, error, canceled, canceling
  *   canceling  the operator asked it to stop              -> canceled, running, finished, error
- *   finished, error, canceled                             -> nothing: an ended action stays ended
+ *   finished, error, canceled, withdrawn                  -> nothing: an ended action stays ended
  */
 #include "fleet/fleet_priv.h"
 
 #include "base/text.h"
 #include "compat/logclass.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ enum { ACTION_ID_MAX = INT32_MAX };
 
 static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
                                                         "canceling", "finished",  "error",
-                                                        "canceled" };
+                                                        "canceled",  "withdrawn" };
 
 const char *action_state_name(enum action_state state)
 {
@@ -68,24 +69,36 @@ void action_free(struct action *action)
     free(action);
 }
 
+static size_t details_bytes(const struct action *action)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < action->history_count; i++)
+        bytes += action->history[i].details ? strlen(action->history[i].details) : 0;
+    return bytes;
+}
+
 /* When it is full the oldest but the first goes: how it began and how it went lately stays. */
+static void history_drop(struct action *action)
+{
+    status_done(&action->history[1]);
+    memmove(&action->history[1], &action->history[2],
+            (action->history_count - 2) * sizeof(*action->history));
+    action->history_count--;
+}
+
 static int history_add(struct action *action, const struct status *status_take, size_t most,
                        struct tn_error *err)
 {
-    struct status *bigger;
+    struct status *bigger = realloc(action->history, (action->history_count + 1) * sizeof(*bigger));
 
-    if (action->history_count >= most) {
-        status_done(&action->history[1]);
-        memmove(&action->history[1], &action->history[2],
-                (action->history_count - 2) * sizeof(*action->history));
-        action->history[action->history_count - 1] = *status_take;
-        return TN_OK;
-    }
-    bigger = realloc(action->history, (action->history_count + 1) * sizeof(*bigger));
     if (!bigger)
         return tn_fail(err, TN_E_NOMEM, "the history of action %lld", (long long)action->id);
     action->history = bigger;
     action->history[action->history_count++] = *status_take;
+    while (action->history_count > 2 &&
+           (action->history_count > most || details_bytes(action) > HISTORY_DETAILS_MAX))
+        history_drop(action);
     return TN_OK;
 }
 
@@ -281,7 +294,8 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
 
     *ret_action = (struct tn_fleet_action) {
         .id = action->id,
-        .state = state_names[action->state],
+        /* a device knows nothing of the difference: it must not do it, that is all */
+        .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
         .model = engine->release->model,
         .version = engine->release->version,
@@ -345,15 +359,28 @@ bool tn_fleet_installed(const struct tn_fleet *fleet, const struct tn_fleet_devi
     return true;
 }
 
+static bool is_file_of(const struct tn_fleet *fleet, const struct action *action,
+                       const struct tn_digest *file)
+{
+    struct tn_fleet_action filled;
+
+    action_fill(fleet, action, &filled);
+    return tn_digest_equal(&filled.file, file);
+}
+
 bool tn_fleet_may_download(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                            const struct tn_digest *file)
 {
-    struct tn_fleet_action action;
+    const struct action *active = device->active;
 
-    if (tn_fleet_action(fleet, device, &action) && !action.canceling &&
-        tn_digest_equal(&action.file, file))
+    if (active && is_offered(active) && active->state != ACTION_CANCELING &&
+        is_file_of(fleet, active, file))
         return true;
-    return tn_fleet_installed(fleet, device, &action) && tn_digest_equal(&action.file, file);
+    for (const struct action *action = device->actions; action; action = action->older)
+        if (action->state == ACTION_FINISHED && is_file_of(fleet, action, file) &&
+            action_installed(device, action->engine->release->model) == action)
+            return true;
+    return false;
 }
 
 /* ---- ending ---- */
@@ -377,28 +404,37 @@ static int set_detail(struct action *action, const char *text, struct tn_error *
 static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
                   int64_t now_ms, struct tn_error *err)
 {
+    /* what the device never fetched cannot have changed it */
+    bool touched = action->state != ACTION_PENDING || state < ACTION_CANCELED;
     bool ended;
     int rc;
 
     action->state = state;
     action->changed_ms = now_ms;
     ended = !action_active(action);
-    if (ended) {
+    if (ended)
         action->device->active = NULL;
+    if (ended && touched)
         action->device->flags |= TN_DEVICE_ROW_ASK;
-    }
     rc = action_put(fleet, action, err);
     if (rc == TN_OK && ended)
         rc = device_put(fleet, action->device, err);
     return rc < 0 || !ended ? rc : deploy_ended(fleet, action, now_ms, err);
 }
 
-int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
-                    struct tn_error *err)
+static int end_pending(struct tn_fleet *fleet, struct action *action, enum action_state state,
+                       const char *why, int64_t now_ms, struct tn_error *err)
 {
     int rc = fleet_hurt(fleet, set_detail(action, why, err));
 
-    return rc < 0 ? rc : change(fleet, action, ACTION_CANCELED, now_ms, err);
+    assert(action->state == ACTION_PENDING);
+    return rc < 0 ? rc : change(fleet, action, state, now_ms, err);
+}
+
+int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
+                    struct tn_error *err)
+{
+    return end_pending(fleet, action, ACTION_WITHDRAWN, why, now_ms, err);
 }
 
 int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
@@ -407,7 +443,7 @@ int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, 
     int rc;
 
     if (action->state == ACTION_PENDING)
-        return action_withdraw(fleet, action, why, now_ms, err);
+        return end_pending(fleet, action, ACTION_CANCELED, why, now_ms, err);
     if (action->state == ACTION_CANCELING)
         return TN_OK;
     rc = fleet_hurt(fleet, set_detail(action, why, err));
@@ -441,7 +477,7 @@ int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, i
 {
     struct action *action = of_device(device, id);
 
-    if (!action)
+    if (!action || (action_active(action) && !is_offered(action)))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
     if (action->state != ACTION_PENDING)
         return TN_OK;

@@ -105,7 +105,7 @@ static int join(struct tn_fleet *fleet, struct deployment *deployment, struct tn
         return rc;
     }
     fleet->next_deployment = deployment->id + 1;
-    return deployments_settle(fleet, err);
+    return TN_OK;
 }
 
 bool deployment_load_row(const void *row, void *user)
@@ -210,7 +210,7 @@ const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_devi
 
     if (!device->class || !deployment->release)
         return NULL;
-    match = match_get(fleet, device->class, deployment->release);
+    match = match_get(fleet, device->class, deployment->release, deployment->accept_may_load);
     for (size_t i = 0; match && i < match->count; i++) {
         const struct candidate *candidate = &match->candidate[i];
         const char *hex = candidate->engine->hex;
@@ -289,8 +289,6 @@ int deploy_all(struct tn_fleet *fleet, struct deployment *deployment, int64_t no
     for (size_t i = 0; rc == TN_OK && i < fleet->device_list.count; i++) {
         struct tn_fleet_device *device = fleet->device_list.item[i];
 
-        if (deployment->first > 0 && deployment->assigned >= deployment->first)
-            break;
         if (device->class && deployment_wants(deployment, device) &&
             !superseded(deployment, device))
             rc = consider(fleet, device, deployment, now_ms, err);
@@ -384,6 +382,7 @@ void deploy_count(struct deployment *deployment, const struct action *action)
     deployment->finished += finished;
     deployment->failed += failed;
     deployment->canceled += action->state == ACTION_CANCELED;
+    deployment->assigned -= action->state == ACTION_WITHDRAWN;
     if (action->id < deployment->brake_from)
         return;
     deployment->braked_finished += finished;
@@ -481,6 +480,8 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
                        row.model, row.version ? row.version : row.channel);
     }
     rc = fleet_hurt(fleet, join(fleet, deployment, err));
+    if (rc == TN_OK)
+        rc = fleet_hurt(fleet, deployments_settle(fleet, err));
     if (rc == TN_OK)
         rc = deployment_put(fleet, deployment, err);
     if (rc == TN_OK)

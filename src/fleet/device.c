@@ -99,21 +99,6 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
     return fleet_put(fleet, TN_TABLE_DEVICE, &row, err);
 }
 
-static int read_pairs(const char *text, struct tn_pairs *pairs, struct tn_error *err)
-{
-    tn_auto(tn_json_done) json_t *json = NULL;
-    const char *name;
-    json_t *value;
-    int rc = text ? tn_json_parse(text, strlen(text), "a device", &json, err) : TN_OK;
-
-    json_object_foreach(json, name, value)
-    {
-        if (rc == TN_OK)
-            rc = tn_pairs_set(pairs, name, json_string_value(value), SIZE_MAX, err);
-    }
-    return rc;
-}
-
 static struct tn_fleet_device *device_new(struct tn_fleet *fleet, const char *id, const char *by,
                                           struct tn_error *err)
 {
@@ -139,10 +124,12 @@ bool device_load_row(const void *row_, void *user)
     const struct tn_row_device *row = row_;
     struct tn_fleet *fleet = user;
     struct tn_fleet_device *device = device_new(fleet, row->id, row->registered_by, NULL);
-    int rc = device ? read_pairs(row->attributes, &device->attributes, NULL) : TN_E_NOMEM;
+    int rc = device ? TN_OK : TN_E_NOMEM;
 
-    if (rc == TN_OK)
-        rc = read_pairs(row->labels, &device->labels, NULL);
+    if (rc == TN_OK && row->attributes)
+        rc = tn_pairs_read(row->attributes, &device->attributes, NULL);
+    if (rc == TN_OK && row->labels)
+        rc = tn_pairs_read(row->labels, &device->labels, NULL);
     if (rc == TN_OK && row->token_hash)
         rc = tn_digest_parse(row->token_hash, &device->token_hash, NULL);
     if (rc < 0)

@@ -62,6 +62,9 @@ void override_free(struct override *override)
 
 /* ---- tallies ---- */
 
+/* Beside those of each engine, one per class of all engines together. */
+static const char any_engine[] = "*";
+
 static struct tally *tally_find(const struct tn_fleet *fleet, const char *hex,
                                 const char *class_key)
 {
@@ -93,7 +96,7 @@ static struct tally *tally_get(struct tn_fleet *fleet, const char *hex, const ch
 /* Only a lasting failure is a failure of the class; other failures say nothing of it. */
 static void tally_count(struct tally *tally, const struct evidence *evidence, int by)
 {
-    if (!evidence->ok && !evidence->lasting)
+    if (!tally || (!evidence->ok && !evidence->lasting))
         return;
     tally->reporters += by;
     tally->ok += evidence->ok ? by : 0;
@@ -194,17 +197,19 @@ static int evidence_set(struct tn_fleet *fleet, const struct tn_row_evidence *ro
     struct evidence *old = evidence ? tn_map_get(&fleet->evidence, evidence->key) : NULL;
     struct tally *tally =
         evidence ? tally_get(fleet, evidence->hex, evidence->class_key, err) : NULL;
-    struct tally *old_tally = old ? tally_find(fleet, old->hex, old->class_key) : NULL;
+    struct tally *any = evidence ? tally_get(fleet, any_engine, evidence->class_key, err) : NULL;
 
-    if (!tally || tn_map_put(&fleet->evidence, evidence->key, evidence, err) < 0) {
+    if (!tally || !any || tn_map_put(&fleet->evidence, evidence->key, evidence, err) < 0) {
         evidence_free(evidence);
         return TN_E_NOMEM;
     }
-    if (old_tally)
-        tally_count(old_tally, old, -1);
-    if (old)
+    if (old) {
+        tally_count(tally_find(fleet, old->hex, old->class_key), old, -1);
+        tally_count(tally_find(fleet, any_engine, old->class_key), old, -1);
         count_device(fleet, old, -1);
+    }
     tally_count(tally, evidence, 1);
+    tally_count(any, evidence, 1);
     count_device(fleet, evidence, 1);
     evidence_free(old);
     return TN_OK;

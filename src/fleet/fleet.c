@@ -114,7 +114,7 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
                            "has run out",
                            i);
     }
-    return TN_OK;
+    return deployments_settle(fleet, err);
 }
 
 /* Frees every value of a table with its own function. */

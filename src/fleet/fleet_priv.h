@@ -29,8 +29,9 @@
 
 enum {
     ENGINES_PER_RELEASE_MAX = 4096,
-    STATUS_DETAILS_MAX = 4096, /* bytes of details kept per status row */
-    DETAIL_MAX = 240,          /* bytes of an action's telling line */
+    STATUS_DETAILS_MAX = 4096,   /* bytes of details kept per status row */
+    HISTORY_DETAILS_MAX = 65536, /* and per action: all of it is written with each row */
+    DETAIL_MAX = 240,            /* bytes of an action's telling line */
     CLASS_KEY_MAX = 512,
     PROOF_KEY_MAX = 320,
 };
@@ -82,7 +83,7 @@ struct candidate {
 };
 
 struct match {
-    const struct release *release;
+    bool may_load; /* those that nobody proved are among them */
     uint64_t generation;
     struct candidate *candidate; /* best first */
     size_t count;
@@ -117,6 +118,8 @@ struct engine {
     struct engine *same; /* the same plan in another release */
     char *index_key;     /* its place in the release's index; NULL = loose */
     struct engine *next_indexed;
+    char *exact_key; /* and in that by class, of a classic one */
+    struct engine *next_exact;
     json_t *record;
     char *record_text;
     const char *name; /* in `record` */
@@ -139,6 +142,7 @@ struct release {
     uint64_t generation; /* changes with anything that changes a match */
     struct list engines;
     struct tn_map index;    /* index key -> first engine */
+    struct tn_map exact;    /* the same with the class */
     struct list loose;      /* engines that more than one key can reach */
     struct tn_ladder order; /* of precisions */
 };
@@ -176,6 +180,7 @@ enum action_state {
     ACTION_FINISHED,
     ACTION_ERROR,
     ACTION_CANCELED,
+    ACTION_WITHDRAWN, /* by the server, before the device had fetched it: as if never given */
     ACTION_STATES
 };
 
@@ -321,6 +326,8 @@ void engine_touch(struct tn_fleet *fleet, const char *hex);
  * capability for a classic one. @return false when not all of it is known */
 bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
                       const struct tn_gpu *gpu, char ret_key[96]);
+/** The index key of one class alone, in new memory; NULL when that has run out. */
+char *exact_key(const char *index_key, const char *gpu_class);
 /** The first of all engines with these bytes (`same` leads to the others), or NULL. */
 struct engine *engine_find(const struct tn_fleet *fleet, const char *hex);
 /** By a whole digest or a unique prefix. @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
@@ -330,9 +337,10 @@ int engine_by_prefix(const struct tn_fleet *fleet, const char *text, struct engi
 /* ---- match.c ---- */
 
 /** The candidates of a release for a class, best first; from memory while nothing has changed.
- * NULL when memory has run out. Valid until the next change. */
+ * @param may_load those too that may load only and that no device of the class has proved
+ * @return NULL when memory has run out; valid until the next change */
 const struct match *match_get(struct tn_fleet *fleet, struct class *class,
-                              const struct release *release);
+                              const struct release *release, bool may_load);
 void match_free(struct match *match);
 /** Whether this engine would be a candidate of the class at all. */
 bool match_possible(struct tn_fleet *fleet, const struct class *class, const struct engine *engine,
@@ -383,10 +391,11 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
-/** Ends it without the device's word: it never fetched it. */
+/** Takes back what the device never fetched; it may be given again. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
-/** Withdraws what was never fetched, asks for the cancellation of the rest; does not match anew. */
+/** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.
+ * What was canceled is not given again by the same deployment. */
 int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                 struct tn_error *err);
 json_t *action_to_json(const struct action *action, bool with_history);
@@ -409,7 +418,7 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
 /** Whether new assignments of the engine to this class are stopped; fills `ret_why`. */
 bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
                     char ret_why[160]);
-/** Whether somebody of the class has loaded it. */
+/** Whether somebody of the class has loaded it; `hex` "*" means any engine. */
 bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key);
 /** Whether this very device has said that it failed, and no operator has overruled that. */
 bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,

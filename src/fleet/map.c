@@ -19,8 +19,8 @@ static bool accepts_may_load(const struct tn_fleet *fleet, const struct release 
 const struct candidate *map_pick(struct tn_fleet *fleet, struct class *class,
                                  const struct release *release)
 {
-    const struct match *match = match_get(fleet, class, release);
     bool accept = accepts_may_load(fleet, release);
+    const struct match *match = match_get(fleet, class, release, accept);
 
     for (size_t i = 0; match && i < match->count; i++) {
         const struct candidate *candidate = &match->candidate[i];

@@ -40,12 +40,14 @@ static void check_runtimes(const struct class *class, const struct engine *engin
 
     for (int i = 0; i < count; i++) {
         struct tn_compat_target target = class_target(class, i);
-        struct tn_answer answer;
+        struct tn_answer other;
+        struct tn_answer *answer = i == 0 ? ret_answer : &other;
 
-        tn_compat_check(&engine->plan, &target, &answer);
-        if (i > 0 && answer.verdict >= ret_answer->verdict)
+        tn_compat_check(&engine->plan, &target, answer);
+        if (i > 0 && other.verdict >= ret_answer->verdict)
             continue;
-        *ret_answer = answer;
+        if (i > 0)
+            *ret_answer = other;
         *ret_runtime = i;
     }
 }
@@ -105,6 +107,7 @@ static int compare(const void *a, const void *b)
 struct search {
     struct tn_fleet *fleet;
     const struct class *class;
+    bool may_load; /* also those that are at best may-load and proven by nobody */
     struct candidate found[CANDIDATES_MAX];
     size_t count;
 };
@@ -129,6 +132,36 @@ static void consider_all(struct search *search, const struct list *engines)
         consider(search, engines->item[i]);
 }
 
+/* A classic engine of another class of the compute capability is never more than may-load: where
+ * that is neither wanted nor proved by anybody, the class leads to the few that are left. */
+static int consider_exact(struct search *search, const struct release *release, const char *key)
+{
+    tn_auto(tn_str_free) char *exact = exact_key(key, search->class->gpu_class);
+
+    if (!exact)
+        return TN_E_NOMEM;
+    for (const struct engine *engine = tn_map_get(&release->exact, exact); engine;
+         engine = engine->next_exact)
+        consider(search, engine);
+    return TN_OK;
+}
+
+static void consider_near(struct search *search, const struct release *release, const char *key)
+{
+    for (const struct engine *engine = tn_map_get(&release->index, key); engine;
+         engine = engine->next_indexed)
+        consider(search, engine);
+}
+
+static bool exact_is_enough(const struct search *search, int runtime)
+{
+    const struct class *class = search->class;
+
+    return !search->may_load && class->gpu_class_known &&
+           tn_runtime_flavor(class->facts.runtime[runtime].kind) == TN_FLAVOR_TENSORRT &&
+           !evidence_proves(search->fleet, "*", class->proof_key[runtime]);
+}
+
 /* @return false when the class is not known well enough for the index */
 static bool consider_indexed(struct search *search, const struct release *release)
 {
@@ -136,22 +169,21 @@ static bool consider_indexed(struct search *search, const struct release *releas
 
     for (int i = 0; i < facts->runtime_count; i++) {
         const struct tn_runtime_id *runtime = &facts->runtime[i];
-        const struct engine *engine;
         char key[96];
 
         if (!engine_index_key(tn_runtime_flavor(runtime->kind), &runtime->version, &facts->gpu,
                               key))
             return false;
-        for (engine = tn_map_get(&release->index, key); engine; engine = engine->next_indexed)
-            consider(search, engine);
+        if (!exact_is_enough(search, i) || consider_exact(search, release, key) < 0)
+            consider_near(search, release, key);
     }
     return facts->runtime_count > 0;
 }
 
 static struct match *make(struct tn_fleet *fleet, const struct class *class,
-                          const struct release *release)
+                          const struct release *release, bool may_load)
 {
-    struct search search = { .fleet = fleet, .class = class, .count = 0 };
+    struct search search = { .fleet = fleet, .class = class, .may_load = may_load };
     struct match *match = calloc(1, sizeof(*match));
 
     if (!match)
@@ -162,7 +194,7 @@ static struct match *make(struct tn_fleet *fleet, const struct class *class,
     else
         consider_all(&search, &release->engines);
     qsort(search.found, search.count, sizeof(search.found[0]), compare);
-    match->release = release;
+    match->may_load = may_load;
     match->generation = release->generation;
     match->count = search.count;
     match->candidate = malloc((search.count + 1) * sizeof(*match->candidate));
@@ -175,14 +207,14 @@ static struct match *make(struct tn_fleet *fleet, const struct class *class,
 }
 
 const struct match *match_get(struct tn_fleet *fleet, struct class *class,
-                              const struct release *release)
+                              const struct release *release, bool may_load)
 {
     struct match *match = tn_map_get(&class->matches, release->key);
     struct match *old = match;
 
-    if (match && match->generation == release->generation)
+    if (match && match->generation == release->generation && (match->may_load || !may_load))
         return match;
-    match = make(fleet, class, release);
+    match = make(fleet, class, release, may_load);
     if (!match || tn_map_put(&class->matches, release->key, match, NULL) < 0) {
         match_free(match);
         return NULL;

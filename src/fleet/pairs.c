@@ -49,7 +49,12 @@ const char *tn_pairs_get(const struct tn_pairs *pairs, const char *name)
 static bool is_plain(const char *text)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(8 * TN_PAIR_TEXT_MAX);
+    const char *end = text;
 
+    while (*end >= ' ' && *end < 0x7f)
+        end++;
+    if (!*end)
+        return true; /* ASCII, as nearly all are */
     tn_text_add_safe(&safe, text, strlen(text));
     return strcmp(tn_buf_text(&safe), text) == 0;
 }
@@ -111,6 +116,39 @@ int tn_pairs_set(struct tn_pairs *pairs, const char *name, const char *value, si
     rc = splice(pairs, start, end, pair, value ? strlen(name) + strlen(value) + 2 : 0, err);
     if (rc == TN_OK)
         pairs->count = pairs->count + (value != NULL) - there;
+    return rc;
+}
+
+/* One allocation for all: a server that starts reads a million of them. */
+int tn_pairs_read(const char *text, struct tn_pairs *ret_pairs, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct tn_pairs pairs = { .text = NULL };
+    const char *name, *before = "";
+    json_t *value;
+    int rc = tn_json_parse(text, strlen(text), "attributes", &json, err);
+
+    if (rc == TN_OK && (pairs.text = malloc(strlen(text))) == NULL)
+        rc = tn_fail(err, TN_E_NOMEM, "attributes");
+    json_object_foreach(json, name, value)
+    {
+        const char *word = json_string_value(value);
+
+        if (rc == TN_OK && (!word || strcmp(before, name) >= 0))
+            rc = tn_fail(err, TN_E_CORRUPT, "attributes out of order at '%.128s'", name);
+        if (rc < 0)
+            break;
+        memcpy(pairs.text + pairs.size, name, strlen(name) + 1);
+        pairs.size += strlen(name) + 1;
+        memcpy(pairs.text + pairs.size, word, strlen(word) + 1);
+        pairs.size += strlen(word) + 1;
+        pairs.count++;
+        before = name;
+    }
+    if (rc < 0)
+        tn_pairs_done(&pairs);
+    else
+        *ret_pairs = pairs;
     return rc;
 }
 

@@ -34,6 +34,9 @@ bool tn_pairs_next(const struct tn_pairs *pairs, size_t *at, const char **ret_na
 bool tn_pairs_equal(const struct tn_pairs *a, const struct tn_pairs *b);
 int tn_pairs_copy(const struct tn_pairs *pairs, struct tn_pairs *ret_copy, struct tn_error *err);
 json_t *tn_pairs_to_json(const struct tn_pairs *pairs);
+/** The reverse, of the text of an object with sorted keys as tn_json_text() prints it.
+ * @return 0, TN_E_INVALID (no JSON), TN_E_CORRUPT (other JSON), TN_E_NOMEM */
+int tn_pairs_read(const char *text, struct tn_pairs *ret_pairs, struct tn_error *err);
 void tn_pairs_done(struct tn_pairs *pairs);
 
 #endif

@@ -180,6 +180,7 @@ static void engine_free(struct engine *engine)
     json_decref(engine->record);
     free(engine->record_text);
     free(engine->index_key);
+    free(engine->exact_key);
     free(engine->gpu_class);
     free(engine->revoked_why);
     free(engine);
@@ -202,6 +203,11 @@ bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
     return true;
 }
 
+char *exact_key(const char *index_key, const char *gpu_class)
+{
+    return pair_key(index_key, gpu_class);
+}
+
 /* Whether only devices of exactly its release (and compute capability) can load it: then one key
  * reaches it. Levels of hardware compatibility came with 8.6. */
 static bool has_one_key(const struct tn_plan *plan)
@@ -216,6 +222,13 @@ static bool has_one_key(const struct tn_plan *plan)
              tn_version_compare(&plan->version, &levels) < 0));
 }
 
+static int add_to_chain(struct tn_map *index, char *key, struct engine *engine,
+                        struct engine **ret_next, struct tn_error *err)
+{
+    *ret_next = tn_map_get(index, key);
+    return tn_map_put(index, key, engine, err);
+}
+
 static int index_engine(struct release *release, struct engine *engine, struct tn_error *err)
 {
     char key[96];
@@ -225,10 +238,14 @@ static int index_engine(struct release *release, struct engine *engine, struct t
         !engine_index_key(engine->plan.flavor, &engine->plan.version, &engine->plan.gpu, key))
         return list_add(&release->loose, engine, err);
     rc = copy_text(key, &engine->index_key, err);
-    if (rc < 0)
+    if (rc == TN_OK)
+        rc = add_to_chain(&release->index, engine->index_key, engine, &engine->next_indexed, err);
+    if (rc < 0 || !engine->gpu_class)
         return rc;
-    engine->next_indexed = tn_map_get(&release->index, key);
-    return tn_map_put(&release->index, engine->index_key, engine, err);
+    engine->exact_key = exact_key(engine->index_key, engine->gpu_class);
+    if (!engine->exact_key)
+        return tn_fail(err, TN_E_NOMEM, "an engine");
+    return add_to_chain(&release->exact, engine->exact_key, engine, &engine->next_exact, err);
 }
 
 static int read_plan(const struct tn_fleet *fleet, const struct tn_digest *digest,
@@ -261,10 +278,10 @@ static int rung_of(const struct tn_ladder *order, enum tn_precision precision)
     return (int)order->count;
 }
 
+/* Of a record that was checked when it came in. */
 static struct engine *engine_new(struct release *release, const char *record_text,
                                  struct tn_error *err)
 {
-    tn_auto(tn_record_done) struct tn_record record = { 0 };
     struct engine *engine = calloc(1, sizeof(*engine));
     const char *precision;
     int rc =
@@ -274,20 +291,19 @@ static struct engine *engine_new(struct release *release, const char *record_tex
     if (rc == TN_OK)
         rc = copy_text(record_text, &engine->record_text, err);
     if (rc == TN_OK)
-        rc = tn_record_from_json(engine->record, &record, err);
+        rc = tn_digest_parse(tn_json_str(engine->record, "digest", ""), &engine->digest, err);
     if (rc < 0) {
         engine_free(engine);
         return NULL;
     }
-    precision = record.recipe.value[TN_RECIPE_PRECISION];
+    precision = tn_json_str(json_object_get(engine->record, "recipe"), "precision", "");
     engine->release = release;
-    engine->digest = record.digest;
-    tn_digest_hex(&record.digest, engine->hex);
+    tn_digest_hex(&engine->digest, engine->hex);
     engine->name = tn_json_str(engine->record, "name", "");
     engine->precision = tn_precision_parse(precision, strlen(precision));
     engine->rung = rung_of(&release->order, engine->precision);
-    engine->sequence = record.sequence;
-    engine->bytes = record.plan_bytes;
+    engine->sequence = tn_json_int(engine->record, "sequence", 0);
+    engine->bytes = tn_json_int(engine->record, "plan_bytes", 0);
     return engine;
 }
 
@@ -417,6 +433,7 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
                         const json_t *record, const char *who, int64_t now_ms, struct tn_error *err)
 {
     struct release *release = release_find(fleet, model, version);
+    tn_auto(tn_record_done) struct tn_record checked = { 0 };
     tn_auto(tn_str_free) char *text = NULL;
     struct engine *engine;
     const struct engine *there;
@@ -427,12 +444,13 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
     if (release->engines.count >= ENGINES_PER_RELEASE_MAX)
         return tn_fail(err, TN_E_TOOBIG, "more than %d engines in %.80s@%.80s",
                        (int)ENGINES_PER_RELEASE_MAX, model, version);
-    text = json_is_object(record) ? tn_json_text(record) : NULL;
-    if (!text)
-        return tn_fail(err, TN_E_INVALID, "the record is no JSON object");
-    engine = engine_new(release, text, err);
+    rc = tn_record_from_json(record, &checked, err);
+    if (rc < 0)
+        return rc;
+    text = tn_json_text(record);
+    engine = text ? engine_new(release, text, err) : NULL;
     if (!engine)
-        return err && err->code ? err->code : TN_E_INVALID;
+        return tn_fail(err, TN_E_NOMEM, "an engine");
     there = engine_of_release(release, engine->hex);
     rc = there ? TN_OK : engine_check(fleet, engine, err);
     if (there && there->revoked_ms)
@@ -500,6 +518,7 @@ void release_free(struct release *release)
     list_done(&release->engines);
     list_done(&release->loose);
     tn_map_done(&release->index);
+    tn_map_done(&release->exact);
     json_decref(release->manifest);
     free(release->manifest_text);
     free(release->created_by);

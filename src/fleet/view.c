@@ -38,7 +38,7 @@ const char *device_state(const struct tn_fleet_device *device)
         return "pending";
     if (!device->class)
         return "unknown";
-    if (!device->actions || device->actions->state == ACTION_CANCELED)
+    if (!device->actions || device->actions->state >= ACTION_CANCELED)
         return action_installed(device, NULL) ? "in-sync" : "registered";
     return device->actions->state == ACTION_ERROR ? "error" : "in-sync";
 }

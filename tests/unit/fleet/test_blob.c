@@ -135,6 +135,20 @@ TEST(upload__goes_on_at_any_byte_in_this_process_and_in_the_next)
         }
 }
 
+TEST(upload__that_somebody_else_took_further_is_hashed_from_its_bytes)
+{
+    struct place place = place_new();
+    struct tn_digest digest = digest_of(SIZE);
+    struct tn_blobs *other = open_well(&place);
+
+    assert_int_equal(send_part(place.blobs, &digest, 0, 5000, SIZE, NULL), TN_OK);
+    assert_int_equal(send_part(other, &digest, 5000, 7000, SIZE, NULL), TN_OK);
+    assert_int_equal(send_part(place.blobs, &digest, 7000, SIZE, SIZE, NULL), TN_OK);
+    assert_whole(place.blobs, &digest, SIZE);
+    tn_blobs_close(other);
+    place_done(&place);
+}
+
 TEST(upload__of_nothing_is_a_blob_too)
 {
     struct place place = place_new();
@@ -360,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upload__appears_only_when_it_is_whole),
         cmocka_unit_test(upload__goes_on_at_any_byte_in_this_process_and_in_the_next),
+        cmocka_unit_test(upload__that_somebody_else_took_further_is_hashed_from_its_bytes),
         cmocka_unit_test(upload__of_nothing_is_a_blob_too),
         cmocka_unit_test(upload__refuses_another_offset_and_says_the_right_one),
         cmocka_unit_test(upload__with_another_digest_is_removed_and_never_seen),

@@ -14,6 +14,15 @@ static struct place place_with(const char **ret_engine)
     return place;
 }
 
+static int64_t number_of(struct place *place, int64_t deployment, const char *key)
+{
+    json_t *json = tn_fleet_deployment_json(place->fleet, deployment);
+    int64_t number = tn_json_int(json, key, -1);
+
+    json_decref(json);
+    return number;
+}
+
 /* ---- the main path ---- */
 
 TEST(device__is_offered_fetches_and_keeps_what_it_was_assigned)
@@ -73,6 +82,35 @@ TEST(device__that_runs_the_engine_already_gets_no_action)
     finish(&place, "d1", true);
     (void)deploy(&place, "1");
     assert_string_equal(offered(&place, "d1"), "");
+    place_done(&place);
+}
+
+TEST(device__may_download_again_what_it_runs_of_every_model)
+{
+    struct place place = place_with(NULL);
+    struct tn_digest digest;
+    struct made plan;
+    json_t *record;
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    WELL(tn_digest_parse(offered(&place, "d1"), &digest, &err));
+    finish(&place, "d1", true);
+    add_release(&place, "other", "1");
+    made_engine(&place, &ada, TRT_10_6, &(struct engine_options) { 0 }, &plan);
+    (void)put_blob(&place, plan.data, plan.size);
+    record = record_for(&plan, TRT_10_6, "fp16");
+    WELL(tn_fleet_engine_add(place.fleet, "other", "1", record, "test", NOW, &err));
+    json_decref(record);
+    WELL(tn_fleet_deploy(place.fleet, &(struct tn_deploy) { .model = "other", .version = "1" },
+                         "test", NOW, &id, &err));
+    finish(&place, "d1", true);
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    WELL(tn_digest_of(plan.data, plan.size, &digest, &err));
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    digest.sha256[0] ^= 1;
+    assert_false(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
     place_done(&place);
 }
 
@@ -168,11 +206,38 @@ TEST(channel__that_moves_gives_its_devices_the_other_release)
     place_done(&place);
 }
 
+TEST(channel__that_moves_back_gives_again_what_was_only_withdrawn)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    struct tn_fleet_action action;
+    int64_t id;
+
+    add_release(&place, "m", "2");
+    (void)add_engine(&place, "2", &ada, TRT_10_6);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .channel = "stable", .first = 1 });
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
+    place_restart(&place);
+    assert_true(tn_fleet_action_by_id(place.fleet, device(&place, "d1"), 1, &action));
+    assert_string_equal(action.state, "canceled");
+    assert_int_equal(
+        say(&place, "d1", 1, (struct tn_feedback) { .execution = "closed", .finished = "success" }),
+        TN_E_CANCELLED);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), first);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_int_equal(number_of(&place, id, "canceled"), 0);
+    place_done(&place);
+}
+
 TEST(deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_both_want)
 {
     const char *first;
     struct place place = place_with(&first);
     const char *second;
+    json_t *json;
 
     add_release(&place, "m", "2");
     second = add_engine(&place, "2", &ada, TRT_10_6);
@@ -185,6 +250,10 @@ TEST(deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_bot
     assert_string_equal(offered(&place, "d2"), first);
     finish(&place, "d1", true);
     assert_string_equal(offered(&place, "d1"), "");
+    /* one was withdrawn when the newer came, one was done; nothing goes back and forth */
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_int_equal(json_array_size(json_object_get(json, "history")), 2);
+    json_decref(json);
     place_done(&place);
 }
 
@@ -218,15 +287,6 @@ static void add_devices(struct place *place, int count)
         (void)snprintf(id, sizeof(id), "d%02d", i);
         (void)add_device(place, id, &ada, TRT_10_6);
     }
-}
-
-static int64_t number_of(struct place *place, int64_t deployment, const char *key)
-{
-    json_t *json = tn_fleet_deployment_json(place->fleet, deployment);
-    int64_t number = tn_json_int(json, key, -1);
-
-    json_decref(json);
-    return number;
 }
 
 static void assert_state(struct place *place, int64_t deployment, const char *state)
@@ -270,6 +330,11 @@ TEST(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed)
     assert_state(&place, id, "paused");
     /* what was assigned and not yet fetched is held back */
     assert_string_equal(offered(&place, "d05"), "");
+    assert_int_equal(tn_fleet_retrieved(place.fleet, device(&place, "d05"), 6, NOW, NULL),
+                     TN_E_NOTFOUND);
+    assert_int_equal(say(&place, "d05", 6,
+                         (struct tn_feedback) { .execution = "closed", .finished = "success" }),
+                     TN_E_NOTFOUND);
     place_restart(&place);
     assert_state(&place, id, "paused");
     assert_string_equal(offered(&place, "d05"), "");
@@ -410,6 +475,7 @@ TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
     id = action_id(&place, "d1");
     WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
     assert_string_equal(offered(&place, "d1"), "");
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
     assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
     assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
     place_restart(&place);
@@ -616,11 +682,13 @@ int main(void)
         cmocka_unit_test(device__is_offered_fetches_and_keeps_what_it_was_assigned),
         cmocka_unit_test(device__that_registers_later_is_offered_what_runs),
         cmocka_unit_test(device__that_runs_the_engine_already_gets_no_action),
+        cmocka_unit_test(device__may_download_again_what_it_runs_of_every_model),
         cmocka_unit_test(device__that_changes_its_runtime_is_matched_anew),
         cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
         cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
         cmocka_unit_test(deploy__refuses_a_release_or_channel_that_is_not_there),
         cmocka_unit_test(channel__that_moves_gives_its_devices_the_other_release),
+        cmocka_unit_test(channel__that_moves_back_gives_again_what_was_only_withdrawn),
         cmocka_unit_test(
             deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_both_want),
         cmocka_unit_test(device__has_one_action_at_a_time_and_the_next_when_that_ends),

@@ -93,6 +93,20 @@ TEST(two_failures__do_not_stop_an_engine_that_one_in_ten_has_loaded)
     place_done(&scene.place);
 }
 
+TEST(one_failure__is_not_enough_where_somebody_has_loaded_it_whatever_the_ratio)
+{
+    struct scene scene = scene_new(4);
+
+    scene.place.options.evidence_ratio = 1;
+    place_restart(&scene.place);
+    finish_saying(&scene.place, "d00", "ok", "", false);
+    finish_saying(&scene.place, "d01", "failed", "run-failed", true);
+    assert_string_equal(offered(&scene.place, "d03"), scene.best);
+    finish_saying(&scene.place, "d02", "failed", "run-failed", true);
+    assert_string_equal(offered(&scene.place, "d03"), scene.second);
+    place_done(&scene.place);
+}
+
 TEST(many_failures__stop_an_engine_that_fewer_than_one_in_ten_has_loaded)
 {
     struct scene scene = scene_new(11);
@@ -229,8 +243,10 @@ TEST(operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log)
 
     class_key(&scene.place, key);
     finish_saying(&scene.place, "d00", "failed", "run-failed", true);
+    assert_string_equal(offered(&scene.place, "d01"), scene.second);
     WELL(tn_fleet_override(scene.place.fleet, scene.best, key, "allow", "boss", NOW, &err));
     assert_string_equal(next_device(&scene, "e"), scene.best);
+    assert_string_equal(offered(&scene.place, "d01"), scene.best); /* had not fetched the other */
     place_restart(&scene.place);
     assert_string_equal(next_device(&scene, "f"), scene.best);
     WELL(tn_fleet_override(scene.place.fleet, scene.best, key, "stop", "boss", NOW, &err));
@@ -318,6 +334,8 @@ int main(void)
         cmocka_unit_test(stopped_engine__stays_with_the_devices_that_have_fetched_or_run_it),
         cmocka_unit_test(one_failure_among_successes__holds_only_the_device_that_said_it),
         cmocka_unit_test(two_failures__do_not_stop_an_engine_that_one_in_ten_has_loaded),
+        cmocka_unit_test(
+            one_failure__is_not_enough_where_somebody_has_loaded_it_whatever_the_ratio),
         cmocka_unit_test(many_failures__stop_an_engine_that_fewer_than_one_in_ten_has_loaded),
         cmocka_unit_test(
             trouble_of_the_device__and_bytes_that_changed_on_the_way_count_against_no_class),
