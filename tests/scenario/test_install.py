@@ -44,11 +44,13 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
     libraries = library_folder(stage).relative_to(stage).as_posix()
     assert set(installed(stage)) == {
         "usr/bin/tenon",
+        "usr/bin/tenond",
         "usr/include/tenon/tenon.h",
         f"{libraries}/libtenon.so",
         f"{libraries}/libtenon.so.0",
         f"{libraries}/libtenon.so.{VERSION}",
         f"{libraries}/pkgconfig/tenon.pc",
+        "usr/libexec/tenon/tenon-net",
         "usr/libexec/tenon/tenon-probe",
         "usr/libexec/tenon/tenon-start",
         "usr/libexec/tenon/tenon_worker.py",
