@@ -38,6 +38,7 @@ fleet-demo: packages all rtx models $(BUILD)/toolchains.yaml
 test: ; @tools/test
 check: ; @tools/test quick
 bench: ; @tools/bench
+bench-server: ; @tools/bench server
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

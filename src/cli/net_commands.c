@@ -49,12 +49,18 @@ static const struct tn_option logout_options[] = {
       "The server (default: the one that was logged in to last)." },
     { 0 },
 };
+static const char *const logout_examples[] = {
+    "tenon logout",
+    "Forget the token of the server that was logged in to last.",
+    NULL,
+};
 const struct tn_command tn_cmd_logout = {
     .name = "logout",
     .args = "",
     .summary = "Forget the token of a server.",
     .details = "The token stays good: 'tenon token revoke' ends it.",
     .options = logout_options,
+    .examples = logout_examples,
     .exits = "0 done, also when there was none; others as in docs/errors.md.",
     .helper = HELPER,
 };
@@ -109,12 +115,18 @@ static const struct tn_option net_options[] = {
     TN_NET_OPTIONS,
     { 0 },
 };
+static const char *const releases_examples[] = {
+    "tenon releases yolo",
+    "Its releases, the newest first, with the channels that point to them.",
+    NULL,
+};
 const struct tn_command tn_cmd_releases = {
     .name = "releases",
     .args = "[MODEL]",
     .max_args = 1,
     .summary = "List the releases of a model, or of all.",
     .options = net_options,
+    .examples = releases_examples,
     .exits = EXITS,
     .helper = HELPER,
 };
@@ -292,6 +304,13 @@ static const struct tn_option deployments_options[] = {
     TN_NET_OPTIONS,
     { 0 },
 };
+static const char *const deployments_examples[] = {
+    "tenon deployments",
+    "What is to run where, how far it is, and what paused itself.",
+    "tenon deployments pause 3 --why 'holiday'",
+    "Start nothing new.",
+    NULL,
+};
 const struct tn_command tn_cmd_deployments = {
     .name = "deployments",
     .args = "[VERB] [N]",
@@ -301,6 +320,7 @@ const struct tn_command tn_cmd_deployments = {
     .details = "Without a verb: list. A paused deployment starts nothing new; what a device has "
                "begun goes on.",
     .options = deployments_options,
+    .examples = deployments_examples,
     .exits = EXITS,
     .helper = HELPER,
 };

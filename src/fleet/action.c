@@ -294,7 +294,8 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
 
     *ret_action = (struct tn_fleet_action) {
         .id = action->id,
-        .state = state_names[action->state],
+        /* a device knows nothing of the difference: it must not do it, that is all */
+        .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
         .model = engine->release->model,
         .version = engine->release->version,
@@ -403,16 +404,18 @@ static int set_detail(struct action *action, const char *text, struct tn_error *
 static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
                   int64_t now_ms, struct tn_error *err)
 {
+    /* what the device never fetched cannot have changed it */
+    bool touched = action->state != ACTION_PENDING || state < ACTION_CANCELED;
     bool ended;
     int rc;
 
     action->state = state;
     action->changed_ms = now_ms;
     ended = !action_active(action);
-    if (ended) {
+    if (ended)
         action->device->active = NULL;
+    if (ended && touched)
         action->device->flags |= TN_DEVICE_ROW_ASK;
-    }
     rc = action_put(fleet, action, err);
     if (rc == TN_OK && ended)
         rc = device_put(fleet, action->device, err);

@@ -289,8 +289,6 @@ int deploy_all(struct tn_fleet *fleet, struct deployment *deployment, int64_t no
     for (size_t i = 0; rc == TN_OK && i < fleet->device_list.count; i++) {
         struct tn_fleet_device *device = fleet->device_list.item[i];
 
-        if (deployment->first > 0 && deployment->assigned >= deployment->first)
-            break;
         if (device->class && deployment_wants(deployment, device) &&
             !superseded(deployment, device))
             rc = consider(fleet, device, deployment, now_ms, err);

@@ -72,7 +72,8 @@ enum tn_attributes_mode { TN_ATTRIBUTES_MERGE, TN_ATTRIBUTES_REPLACE, TN_ATTRIBU
 int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
                         enum tn_attributes_mode mode, const json_t *data, int64_t now_ms,
                         struct tn_error *err);
-/** Whether the poll should ask for attributes (never given, or an action finished since). */
+/** Whether the poll should ask for attributes (never given, or the device ended an action since).
+ */
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device);
 /** @param value NULL removes it */
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
@@ -130,7 +131,8 @@ int tn_fleet_deployment_set(struct tn_fleet *fleet, int64_t id, const char *stat
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char *state;
+    const char
+        *state; /* "pending" "retrieved" "running" "canceling" "finished" "error" "canceled" */
     bool canceling;
     const char *model, *version;
     const char *digest; /* of the engine */
@@ -188,6 +190,7 @@ const char *tn_fleet_role_name(enum tn_role role);
 enum tn_role tn_fleet_role_parse(const char *name);
 /** Looks a token up by its hash, compared in constant time. */
 enum tn_role tn_fleet_role(const struct tn_fleet *fleet, const char *token, char ret_name[64]);
+/** @param name of whoever gets it, 1 to 63 bytes of plain text; NULL or "" = the role's */
 int tn_fleet_role_token_new(struct tn_fleet *fleet, enum tn_role role, const char *name,
                             char ret_token[65], char ret_id[17], const char *who, int64_t now_ms,
                             struct tn_error *err);

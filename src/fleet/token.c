@@ -175,6 +175,8 @@ int tn_fleet_role_token_new(struct tn_fleet *fleet, enum tn_role role, const cha
     char text[65] = "";
     int rc = role == TN_ROLE_NONE ? tn_fail(err, TN_E_USAGE, "a token needs a role") : TN_OK;
 
+    if (!name || !name[0])
+        name = role_names[role];
     if (rc == TN_OK)
         rc = check_name(name, err);
     if (rc == TN_OK)

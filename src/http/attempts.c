@@ -44,6 +44,8 @@ void tn_attempts_failed(struct tn_attempts *attempts, uint64_t key, int64_t now_
 {
     size_t first = first_slot(key), at = first;
 
+    attempts->any = true;
+    attempts->last_s = now_s;
     for (size_t i = first; i < first + WAYS; i++) {
         if (attempts->slot[i].key == key) {
             at = i;
@@ -59,6 +61,11 @@ void tn_attempts_failed(struct tn_attempts *attempts, uint64_t key, int64_t now_
     }
     if (attempts->slot[at].count < UINT32_MAX)
         attempts->slot[at].count++;
+}
+
+bool tn_attempts_quiet(const struct tn_attempts *attempts, int64_t now_s)
+{
+    return !attempts->any || now_s - attempts->last_s >= TN_ATTEMPTS_WINDOW_S;
 }
 
 uint32_t tn_attempts_count(const struct tn_attempts *attempts, uint64_t key, int64_t now_s)

@@ -33,6 +33,7 @@ struct tn_route {
     size_t body_most;   /* bytes; 0 = a body is refused. Not looked at with a stream */
     void (*run)(struct tn_http_request *request, void *user);
     const struct tn_stream *stream; /* NULL: the body is collected in memory */
+    bool quiet;                     /* what succeeds is not logged: devices do it all the time */
     const char *body;               /* the body in a word, for the documents; NULL = none */
     const char *help;               /* one line */
 };

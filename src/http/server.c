@@ -37,10 +37,11 @@ enum {
 static void log_request(struct tn_http_request *request)
 {
     bool reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    bool quiet = reads || (request->route && request->route->quiet);
     struct tn_event event;
     char id[20];
 
-    if (reads && request->status < 400 && !request->http->options.verbose)
+    if (quiet && request->status < 400 && !request->http->options.verbose)
         return;
     (void)snprintf(id, sizeof(id), "%016" PRIx64, request->id);
     tn_event_begin(&event, request->status >= 500 ? TN_EVENT_WARNING : TN_EVENT_INFO, "request");

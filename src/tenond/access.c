@@ -82,6 +82,17 @@ static bool admit_gateway(struct tn_tenond *tenond, struct tn_http_request *requ
     return true;
 }
 
+static bool has_guessed(struct tn_tenond *tenond, struct tn_http_request *request, const char *id)
+{
+    int64_t now = now_s();
+
+    if (tn_attempts_quiet(&tenond->attempts, now))
+        return false;
+    return tn_attempts_count(&tenond->attempts,
+                             tn_attempts_key(&tenond->attempts, tn_http_address(request), id),
+                             now) >= DEVICE_TRIES;
+}
+
 static bool admit_device(struct tn_tenond *tenond, struct tn_http_request *request,
                          const struct tn_route *route)
 {
@@ -90,21 +101,20 @@ static bool admit_device(struct tn_tenond *tenond, struct tn_http_request *reque
     const char *own = token_of(header, "TargetToken");
     const char *gateway = token_of(header, "GatewayToken");
     struct tn_fleet_device *device;
-    uint64_t key = 0;
     char name[64];
 
     if (strcasecmp(tn_http_part(request, "tenant"), tenant_name) != 0)
         return refuse_device(tenond, request, 401);
     tn_http_set_who(request, id);
-    key = tn_attempts_key(&tenond->attempts, tn_http_address(request), id);
-    if (tn_attempts_count(&tenond->attempts, key, now_s()) >= DEVICE_TRIES)
+    if (has_guessed(tenond, request, id))
         return refuse_device(tenond, request, 429);
     if (gateway && tn_fleet_role(tenond->fleet, gateway, name) == TN_ROLE_GATEWAY)
         return admit_gateway(tenond, request, route, id);
     device = own ? tn_fleet_device(tenond->fleet, id) : NULL;
     if (device && tn_fleet_token_is(device, own))
         return true;
-    tn_attempts_failed(&tenond->attempts, key, now_s());
+    tn_attempts_failed(&tenond->attempts,
+                       tn_attempts_key(&tenond->attempts, tn_http_address(request), id), now_s());
     return refuse_device(tenond, request, 401);
 }
 

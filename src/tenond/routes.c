@@ -20,31 +20,39 @@ enum {
 #define DDI "/{tenant}/controller/v1/{id}"
 #define API "/api/v1"
 
+#define ROW(method_, path_, access_, most_, body_, run_, help_)                                    \
+    .method = method_, .path = path_, .access = TN_ACCESS_##access_, .body_most = most_,           \
+    .body = body_, .run = run_, .help = help_
 #define GET(path, access, run, help)                                                               \
     {                                                                                              \
-        "GET", path, TN_ACCESS_##access, 0, run, NULL, NULL, help                                  \
-    }
-#define SEND(method, path, access, most, body, run, help)                                          \
-    {                                                                                              \
-        method, path, TN_ACCESS_##access, most, run, NULL, body, help                              \
+        ROW("GET", path, access, 0, NULL, run, help)                                               \
     }
 #define BARE(method, path, access, run, help)                                                      \
     {                                                                                              \
-        method, path, TN_ACCESS_##access, 0, run, NULL, NULL, help                                 \
+        ROW(method, path, access, 0, NULL, run, help)                                              \
+    }
+#define SEND(method, path, access, most, body, run, help)                                          \
+    {                                                                                              \
+        ROW(method, path, access, most, body, run, help)                                           \
+    }
+/* What devices send all the time is logged only when it fails. */
+#define TELL(method, path, most, body, run, help)                                                  \
+    {                                                                                              \
+        ROW(method, path, DEVICE, most, body, run, help), .quiet = true                            \
     }
 
 const struct tn_route tn_tenond_routes[] = {
     /* the device protocol */
     GET(DDI, DEVICE_ENROL, tn_ddi_poll, "What there is to do; registers a device of the gateway."),
-    SEND("PUT", DDI "/configData", DEVICE, ATTRIBUTES, "mode, data", tn_ddi_config_data,
+    TELL("PUT", DDI "/configData", ATTRIBUTES, "mode, data", tn_ddi_config_data,
          "The device's attributes."),
     GET(DDI "/deploymentBase/{action}", DEVICE, tn_ddi_deployment_base,
         "The engine to install; `?actionHistory=N` adds messages."),
-    SEND("POST", DDI "/deploymentBase/{action}/feedback", DEVICE, FEEDBACK, "status",
+    TELL("POST", DDI "/deploymentBase/{action}/feedback", FEEDBACK, "status",
          tn_ddi_deployment_feedback, "Progress and result; 410 once the action has ended."),
     GET(DDI "/cancelAction/{action}", DEVICE, tn_ddi_cancel_action, "What to stop."),
-    SEND("POST", DDI "/cancelAction/{action}/feedback", DEVICE, FEEDBACK, "status",
-         tn_ddi_cancel_feedback, "`closed` accepts, `rejected` refuses."),
+    TELL("POST", DDI "/cancelAction/{action}/feedback", FEEDBACK, "status", tn_ddi_cancel_feedback,
+         "`closed` accepts, `rejected` refuses."),
     GET(DDI "/installedBase/{action}", DEVICE, tn_ddi_installed_base, "A finished deployment."),
     GET(DDI "/softwaremodules/{module}/artifacts", DEVICE, tn_ddi_artifacts,
         "The files of an assigned action."),
@@ -99,14 +107,14 @@ const struct tn_route tn_tenond_routes[] = {
     GET(API "/actions/{number}", VIEWER, tn_rest_action, "One action with its history."),
     BARE("POST", API "/actions/{number}/cancel", PUBLISHER, tn_rest_action_cancel,
          "Asks the device to stop."),
-    { "HEAD", API "/blobs/sha256/{hex}", TN_ACCESS_VIEWER, 0, tn_rest_blob_head, NULL, NULL,
-      "200 when the file is whole; else 404 with `Upload-Offset`." },
+    BARE("HEAD", API "/blobs/sha256/{hex}", VIEWER, tn_rest_blob_head,
+         "200 when the file is whole; else 404 with `Upload-Offset`."),
     GET(API "/blobs/sha256/{hex}", VIEWER, tn_rest_blob_get,
         "A file by content, whole or a range."),
-    { "PUT", API "/blobs/sha256/{hex}", TN_ACCESS_PUBLISHER, 0, tn_rest_blob_put, &tn_rest_upload,
-      "bytes",
-      "The whole file, or with `Content-Range` a part from `Upload-Offset` on: 201 whole, 202 more "
-      "is to come, 409 another offset, 422 other content." },
+    { ROW("PUT", API "/blobs/sha256/{hex}", PUBLISHER, 0, "bytes", tn_rest_blob_put,
+          "The whole file, or with `Content-Range` a part from `Upload-Offset` on: 201 whole, 202 "
+          "more is to come, 409 another offset, 422 other content."),
+      .stream = &tn_rest_upload },
     GET(API "/tokens", ADMIN, tn_rest_tokens, "The tokens, without their secrets."),
     SEND("POST", API "/tokens", ADMIN, SMALL, "role, name", tn_rest_token_new,
          "A new token of a person, a program or the gateway; shown once."),

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import RTX, TENON, answer, needs_rtx, run
 from fleet import Device, Tenond, needs_tenond, until
+from test_schemas import refuses_without, told
 
 pytestmark = [needs_rtx, needs_tenond]
 HERE = pathlib.Path(__file__).parent
@@ -150,6 +151,19 @@ def test_push__goes_on_after_the_client_was_killed(fleet, built):
     blob, = done["blobs"]
     assert blob["there"] or blob["sent_bytes"] + blob["resumed_bytes"] == blob["size_bytes"]
     assert done["release"] in ("published", "there")
+
+
+def test_push__answers_as_its_schema_says(fleet, built, tmp_path):
+    engines = ("--store", built / "store")
+    plan, = told("push", built / "small.onnx", "--release", "1", "--dry-run", *engines)
+    assert (plan["release"], plan["engines_added"]) == (None, None)
+    sent, = told("push", built / "small.onnx", "--release", "1", *engines)
+    refuses_without("push", sent, "blobs dry_run engines engines_added model release skipped variants version".split())
+    spec = tmp_path / "small.yaml"
+    spec.write_text(f"name: other\nvariants: {{ fp32: {built}/small.onnx }}\noptions: {{ tf32: false }}\n")
+    assert told("push", spec, "--release", "1", *engines)[0]["skipped"]
+    left, = told("logout")
+    refuses_without("logout", left, ["url", "was_kept"])
 
 
 # ---- devices ----

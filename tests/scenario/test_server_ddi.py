@@ -244,7 +244,7 @@ def test_cancel__before_the_device_has_looked_withdraws_the_action(published):
     deploy(published)
     number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
     published.rest("POST", f"/actions/{number}/cancel")
-    assert links(call("GET", "")) == {}
+    assert not {"deploymentBase", "cancelAction"} & set(links(call("GET", "")))
     assert call("GET", f"/deploymentBase/{number}")[0] == 404
     assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 410
 
@@ -342,7 +342,7 @@ def test_errors__have_hawkbits_shape(published):
             ("PUT", "/configData", {"mode": "bogus", "data": {}}, 400, unreadable),
             ("PUT", "/configData", {"data": {"k": "v" * 200}}, 400,
              "hawkbit.server.error.repo.invalidTargetAttributes"),
-            ("PUT", "/configData", {"data": {"k": 5}}, 400, "hawkbit.server.error.repo.invalidTargetAttributes"),
+            ("PUT", "/configData", {"data": {"k": [5]}}, 400, "hawkbit.server.error.repo.invalidTargetAttributes"),
             ("PUT", "/configData", {"data": {f"k{i}": "v" for i in range(300)}}, 403,
              "hawkbit.server.error.quota.tooManyEntries"),
             ("GET", "/softwaremodules/999/artifacts", None, 404, "hawkbit.server.error.repo.entityNotFound")):

@@ -210,6 +210,7 @@ TEST(channel__that_moves_back_gives_again_what_was_only_withdrawn)
 {
     const char *first;
     struct place place = place_with(&first);
+    struct tn_fleet_action action;
     int64_t id;
 
     add_release(&place, "m", "2");
@@ -219,6 +220,11 @@ TEST(channel__that_moves_back_gives_again_what_was_only_withdrawn)
     id = deploy_with(&place, (struct tn_deploy) { .channel = "stable", .first = 1 });
     WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
     place_restart(&place);
+    assert_true(tn_fleet_action_by_id(place.fleet, device(&place, "d1"), 1, &action));
+    assert_string_equal(action.state, "canceled");
+    assert_int_equal(
+        say(&place, "d1", 1, (struct tn_feedback) { .execution = "closed", .finished = "success" }),
+        TN_E_CANCELLED);
     WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
     assert_string_equal(offered(&place, "d1"), first);
     assert_int_equal(number_of(&place, id, "assigned"), 1);
@@ -469,6 +475,7 @@ TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
     id = action_id(&place, "d1");
     WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
     assert_string_equal(offered(&place, "d1"), "");
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
     assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
     assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
     place_restart(&place);

@@ -235,7 +235,7 @@ TEST(poll__of_a_device_that_is_then_removed_is_forgotten_with_it)
 TEST(role_token__opens_its_role_until_it_is_revoked_and_is_never_stored_in_the_clear)
 {
     struct place place = place_new();
-    char token[65], id[17], name[64];
+    char token[65], id[17], name[64], other[65], other_id[17];
     char *text;
     json_t *json;
 
@@ -253,6 +253,10 @@ TEST(role_token__opens_its_role_until_it_is_revoked_and_is_never_stored_in_the_c
     assert_null(strstr(text, token));
     free(text);
     json_decref(json);
+    WELL(tn_fleet_role_token_new(place.fleet, TN_ROLE_GATEWAY, NULL, other, other_id, "root", NOW,
+                                 &err));
+    assert_int_equal(tn_fleet_role(place.fleet, other, name), TN_ROLE_GATEWAY);
+    assert_string_equal(name, "gateway");
     WELL(tn_fleet_role_token_revoke(place.fleet, id, "root", NOW, &err));
     place_restart(&place);
     assert_int_equal(tn_fleet_role(place.fleet, token, name), TN_ROLE_NONE);

@@ -13,9 +13,12 @@ TEST(attempts__count_within_a_window_and_forget_after_it)
     tn_attempts_init(&attempts, 42);
     key = tn_attempts_key(&attempts, "10.0.0.1", "dev-1");
     assert_int_equal(tn_attempts_count(&attempts, key, 100), 0);
+    assert_true(tn_attempts_quiet(&attempts, 0));
     for (int i = 0; i < 5; i++)
         tn_attempts_failed(&attempts, key, 100 + i);
     assert_int_equal(tn_attempts_count(&attempts, key, 104), 5);
+    assert_false(tn_attempts_quiet(&attempts, 104));
+    assert_true(tn_attempts_quiet(&attempts, 104 + TN_ATTEMPTS_WINDOW_S));
     assert_int_equal(tn_attempts_count(&attempts, key, 100 + TN_ATTEMPTS_WINDOW_S), 0);
     tn_attempts_failed(&attempts, key, 100 + TN_ATTEMPTS_WINDOW_S);
     assert_int_equal(tn_attempts_count(&attempts, key, 100 + TN_ATTEMPTS_WINDOW_S), 1);
