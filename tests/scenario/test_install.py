@@ -50,6 +50,7 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
         f"{libraries}/libtenon.so.0",
         f"{libraries}/libtenon.so.{VERSION}",
         f"{libraries}/pkgconfig/tenon.pc",
+        "usr/lib/systemd/system/tenond.service",
         "usr/libexec/tenon/tenon-net",
         "usr/libexec/tenon/tenon-probe",
         "usr/libexec/tenon/tenon-start",
