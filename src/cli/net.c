@@ -76,16 +76,10 @@ int tn_net_get(struct tn_net *net, const char *path, json_t **ret_json, struct t
 int tn_net_send(struct tn_net *net, const char *method, const char *path, json_t *body_steal,
                 json_t **ret_json, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *body = body_steal ? body_steal : json_object();
+    tn_auto(tn_json_done) json_t *body = body_steal;
     int rc = tn_net_open(net, err);
 
-    if (rc == TN_OK && !body)
-        rc = tn_fail(err, TN_E_NOMEM, "ask the server");
-    if (rc == TN_OK && strcmp(method, "DELETE") == 0)
-        rc = tn_client_json(net->client, method, path, NULL, ret_json, err);
-    else if (rc == TN_OK)
-        rc = tn_client_json(net->client, method, path, body, ret_json, err);
-    return rc;
+    return rc == TN_OK ? tn_client_json(net->client, method, path, body, ret_json, err) : rc;
 }
 
 /* ---- members as text ---- */
@@ -170,7 +164,7 @@ static void add_list(struct tn_buf *text, const json_t *list)
 
     json_array_foreach(list, at, one)
     {
-        const char *name = tn_json_str(one, "engine", tn_json_str(one, "kind", ""));
+        const char *name = tn_json_str(one, "kind", tn_json_str(one, "name", ""));
 
         tn_buf_adds(text, at ? ", " : "");
         if (json_is_object(one))

@@ -69,7 +69,7 @@ int tn_net_open(struct tn_net *net, struct tn_error *err);
 /** Asks and gives the JSON of a 2xx answer. */
 int tn_net_get(struct tn_net *net, const char *path, json_t **ret_json, struct tn_error *err);
 
-/** Sends `body_steal` (NULL = {}), consumed in any case. @param ret_json may be NULL */
+/** Sends `body_steal` (may be NULL), consumed in any case. @param ret_json may be NULL */
 int tn_net_send(struct tn_net *net, const char *method, const char *path, json_t *body_steal,
                 json_t **ret_json, struct tn_error *err);
 

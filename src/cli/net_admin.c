@@ -29,7 +29,7 @@ static int token_new(struct tn_net *net, struct tn_error *err)
         return tn_cli_usage(net->call, "'%s' is not one of admin|publisher|viewer|gateway", role);
     body = json_object();
     tn_json_set_str(body, "role", role);
-    tn_json_set_str(body, "name", tn_given(net->call, "name"));
+    tn_json_set_str(body, "name", tn_given(net->call, "name") ? tn_given(net->call, "name") : role);
     rc = tn_net_send(net, "POST", "/api/v1/tokens", body, &answer, err);
     return rc < 0 ? rc : tn_net_give_token(net, answer, role, err);
 }

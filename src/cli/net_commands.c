@@ -335,7 +335,8 @@ const struct tn_command tn_cmd_actions = {
 /* ---- token, backup ---- */
 
 static const struct tn_option token_options[] = {
-    { "name", 0, TN_ARG_TEXT, "TEXT", NULL, false, "With new: who or what it is for." },
+    { "name", 0, TN_ARG_TEXT, "TEXT", NULL, false,
+      "With new: who or what it is for (default: its role)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "With new: write the token to FILE, mode 0600, and do not print it." },
     TN_NET_OPTIONS,

@@ -480,7 +480,7 @@ int tn_client_call(struct tn_client *client, const char *method, const char *pat
 {
     tn_auto(exchange_done) struct exchange exchange = { .client = client };
     tn_auto(free_headers) struct curl_slist *headers =
-        request_headers(client, body ? "Content-Type: application/json" : NULL, err);
+        request_headers(client, body ? "Content-Type: application/json" : "Content-Type:", err);
     tn_auto(tn_str_free) char *text = body ? tn_json_text(body) : NULL;
     bool repeatable = strcmp(method, "POST") != 0;
     unsigned try = 1;

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import RTX, TENON, answer, needs_rtx, run
 from fleet import Device, Tenond, needs_tenond, until
+from test_schemas import refuses_without, told
 
 pytestmark = [needs_rtx, needs_tenond]
 HERE = pathlib.Path(__file__).parent
@@ -152,6 +153,19 @@ def test_push__goes_on_after_the_client_was_killed(fleet, built):
     assert done["release"] in ("published", "there")
 
 
+def test_push__answers_as_its_schema_says(fleet, built, tmp_path):
+    engines = ("--store", built / "store")
+    plan, = told("push", built / "small.onnx", "--release", "1", "--dry-run", *engines)
+    assert (plan["release"], plan["engines_added"]) == (None, None)
+    sent, = told("push", built / "small.onnx", "--release", "1", *engines)
+    refuses_without("push", sent, "blobs dry_run engines engines_added model release skipped variants version".split())
+    spec = tmp_path / "small.yaml"
+    spec.write_text(f"name: other\nvariants: {{ fp32: {built}/small.onnx }}\noptions: {{ tf32: false }}\n")
+    assert told("push", spec, "--release", "1", *engines)[0]["skipped"]
+    left, = told("logout")
+    refuses_without("logout", left, ["url", "was_kept"])
+
+
 # ---- devices ----
 
 def test_devices__are_listed_filtered_and_labelled(published, gateway):
@@ -201,12 +215,14 @@ def test_map__shows_a_hole_that_closes_when_its_engine_is_pushed(published, gate
     assert rows["rtx5090"]["waiting"] == 1
     assert "hole" in run("map", "small").stdout
     why = run("map", "small", "--why").stdout
-    assert "compute capability" in why and "wont-load" in why
+    assert "compute capabilities" in why and "wont-load" in why
     assert [devices[name].install() is not None for name in "abc"] == [True, True, False]
     answer("push", built / "small.onnx", "--release", "1", "--store", built / "later")
     assert {row["state"] for row in answer("map", "small")} == {"engine"}
     assert "_sm120_" in devices["c"].install()
     assert {row["running"] for row in answer("map", "small")} == {1}
+    for verb in (["devices"], ["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
+        assert "_sm120_" in run(*verb).stdout, verb
 
 
 def test_deploy__to_a_filter_and_first_n(published, gateway):
