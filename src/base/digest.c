@@ -1,5 +1,7 @@
 #include "base/digest.h"
 
+#include "base/text.h"
+
 /* The calls of OpenSSL 1.1: EVP of 3.x reads a configuration and sets up providers first, which is
  * a third of a warm `tenon get`. Same code underneath, processor instructions included. */
 #define OPENSSL_API_COMPAT 0x10101000L
@@ -93,17 +95,6 @@ void tn_digest_hex(const struct tn_digest *digest, char ret_hex[TN_DIGEST_HEX])
     ret_hex[2 * sizeof(digest->sha256)] = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int tn_digest_parse(const char *text, struct tn_digest *ret_digest, struct tn_error *err)
 {
     static const char prefix[] = "sha256:";
@@ -113,8 +104,8 @@ int tn_digest_parse(const char *text, struct tn_digest *ret_digest, struct tn_er
     if (strncmp(hex, prefix, sizeof(prefix) - 1) == 0)
         hex += sizeof(prefix) - 1;
     for (size_t i = 0; i < sizeof(digest.sha256); i++) {
-        int high = hex_value(hex[2 * i]);
-        int low = high < 0 ? -1 : hex_value(hex[2 * i + 1]);
+        int high = tn_text_hex_value(hex[2 * i]);
+        int low = high < 0 ? -1 : tn_text_hex_value(hex[2 * i + 1]);
 
         if (low < 0)
             return tn_fail(err, TN_E_INVALID, "'%.80s' is not a SHA-256 digest (64 hex digits)",

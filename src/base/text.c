@@ -191,6 +191,17 @@ void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length)
     }
 }
 
+int tn_text_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 void tn_text_one_line(char *ret_text, size_t size, const char *text)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(64 << 10);

@@ -40,6 +40,9 @@ void tn_text_add_safe(struct tn_buf *buf, const char *text, size_t length);
  * they are by tn_text_add_safe(). */
 bool tn_text_is_clean(const char *text, size_t length);
 
+/** 0 to 15 of a hexadecimal digit of either case; -1 of anything else. */
+int tn_text_hex_value(char c);
+
 /** Foreign text as one safe line: line breaks and the indentation after them become one blank,
  * control bytes and broken UTF-8 \xNN; what does not fit is cut. */
 void tn_text_one_line(char *ret_text, size_t size, const char *text);

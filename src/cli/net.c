@@ -283,6 +283,19 @@ static int take_page(struct tn_net *net, const json_t *page, const struct tn_net
     return rc;
 }
 
+/* The first page of a list when `*page` is NULL, else the one after it. */
+static int next_page(struct tn_net *net, const char *path, json_t **page, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
+
+    tn_buf_adds(&asked, path);
+    tn_url_add_query(&asked, "limit", "500");
+    tn_url_add_query(&asked, "cursor", *page ? tn_json_str(*page, "next", NULL) : NULL);
+    tn_json_done(page);
+    *page = NULL;
+    return tn_net_get(net, tn_buf_text(&asked), page, err);
+}
+
 int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column *columns,
                 const char *nothing, struct tn_error *err)
 {
@@ -292,14 +305,7 @@ int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column
 
     add_columns(&table, columns);
     do {
-        tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
-
-        tn_buf_adds(&asked, path);
-        tn_url_add_query(&asked, "limit", "500");
-        tn_url_add_query(&asked, "cursor", page ? tn_json_str(page, "next", NULL) : NULL);
-        tn_json_done(&page);
-        page = NULL;
-        rc = tn_net_get(net, tn_buf_text(&asked), &page, err);
+        rc = next_page(net, path, &page, err);
         if (rc == TN_OK)
             rc = take_page(net, page, columns, &table, err);
     } while (rc == TN_OK && tn_json_str(page, "next", NULL));
@@ -314,14 +320,7 @@ int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_
     int rc;
 
     do {
-        tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
-
-        tn_buf_adds(&asked, path);
-        tn_url_add_query(&asked, "limit", "500");
-        tn_url_add_query(&asked, "cursor", page ? tn_json_str(page, "next", NULL) : NULL);
-        tn_json_done(&page);
-        page = NULL;
-        rc = tn_net_get(net, tn_buf_text(&asked), &page, err);
+        rc = next_page(net, path, &page, err);
         if (rc == TN_OK && !json_is_array(json_object_get(page, "items")))
             rc = tn_fail(err, TN_E_INVALID, "the server answered without a list of items");
         if (rc == TN_OK && json_array_extend(items, json_object_get(page, "items")) < 0)

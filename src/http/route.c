@@ -82,17 +82,6 @@ const struct tn_route *tn_routes_row(const struct tn_routes *routes, size_t inde
     return routes->pattern[index].route;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool tn_percent_decode(const char *text, size_t length, char *ret_text, size_t size)
 {
     size_t used = 0;
@@ -103,8 +92,8 @@ bool tn_percent_decode(const char *text, size_t length, char *ret_text, size_t s
         if (used + 1 >= size)
             return false;
         if (c == '%') {
-            int high = i + 2 < length ? hex_value(text[i + 1]) : -1;
-            int low = i + 2 < length ? hex_value(text[i + 2]) : -1;
+            int high = i + 2 < length ? tn_text_hex_value(text[i + 1]) : -1;
+            int low = i + 2 < length ? tn_text_hex_value(text[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return false;
