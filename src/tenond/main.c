@@ -25,6 +25,7 @@
 enum {
     FLUSH_SEEN_MS = 60 * 1000,
     COLLECT_MS = 3600 * 1000,
+    SIGNALS_MS = 10, /* between two looks at signals */
     PEM_MOST = 256 * 1024,
     TOKEN_MOST = 4096,
     SPARE_FILES = 256, /* descriptors beside connections and the files they send */
@@ -256,9 +257,9 @@ static bool was_asked_to_stop(int signals)
     return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
-/* What is due by the clock; the next step commits it. */
+/* What is due by the clock; the next step commits what it changed. */
 struct timers {
-    tn_nsec flush, collect;
+    tn_nsec flush, collect, signals;
 };
 
 static void run_timers(struct tn_tenond *tenond, struct timers *timers)
@@ -282,16 +283,22 @@ static int serve(struct tn_tenond *tenond, int signals, struct tn_error *err)
 {
     tn_nsec now = tn_clock_monotonic();
     struct timers timers = { now + (tn_nsec)FLUSH_SEEN_MS * TN_NSEC_PER_MS,
-                             now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS };
-    int rc;
+                             now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS, 0 };
 
-    while (!was_asked_to_stop(signals)) {
-        rc = tn_http_step(tenond->http, FLUSH_SEEN_MS, err);
+    for (;;) {
+        int rc = tn_http_step(tenond->http, FLUSH_SEEN_MS, err);
+
         if (rc < 0)
             return rc;
         run_timers(tenond, &timers);
+        /* A signal ends the wait of a step; under load, a look at each would be a call in ten. */
+        now = tn_clock_monotonic();
+        if (now < timers.signals)
+            continue;
+        timers.signals = now + (tn_nsec)SIGNALS_MS * TN_NSEC_PER_MS;
+        if (was_asked_to_stop(signals))
+            return TN_OK;
     }
-    return TN_OK;
 }
 
 /* Lets requests in progress end; a second signal ends it at once. */
