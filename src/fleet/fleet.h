@@ -85,7 +85,8 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
 
 /** Publishes a release: {"model","version","variants":[{"precision","digest","bytes","name"}],
  * "spec":…}. Every blob that it names must be there. The same again is fine; another content under
- * the name is TN_E_USAGE. */
+ * the name is TN_E_USAGE. Its time of creation is after those of the model's releases before it,
+ * whatever the clock says. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
 /** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */
