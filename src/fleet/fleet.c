@@ -220,6 +220,11 @@ static int load_anew(struct tn_fleet *fleet, struct tn_error *err)
     return rc < 0 ? fleet_hurt(fleet, rc) : rc;
 }
 
+bool tn_fleet_dirty(const struct tn_fleet *fleet)
+{
+    return fleet->damaged || tn_db_dirty(fleet->db);
+}
+
 int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
 {
     struct tn_error why = { 0 };

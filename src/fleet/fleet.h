@@ -38,6 +38,9 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
                   struct tn_fleet **ret_fleet, struct tn_error *err);
 void tn_fleet_close(struct tn_fleet *fleet);
 
+/** Whether a commit is due: something was written, or failed in the middle and must be undone. */
+bool tn_fleet_dirty(const struct tn_fleet *fleet);
+
 /** Makes everything so far durable. On failure nothing of it counts: memory is loaded anew.
  * @return as tn_db_commit() */
 int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err);

@@ -482,6 +482,23 @@ TEST(commit__that_fails_leaves_memory_and_disk_as_they_were_before)
     place_done(&place);
 }
 
+TEST(commit__is_due_after_a_failure_that_wrote_nothing)
+{
+    struct place place = place_new();
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_true(tn_fleet_dirty(place.fleet));
+    place_commit(&place);
+    assert_false(tn_fleet_dirty(place.fleet));
+    (void)fleet_hurt(place.fleet, TN_E_NOMEM);
+    assert_false(tn_db_dirty(place.db));
+    assert_true(tn_fleet_dirty(place.fleet));
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_AGAIN);
+    assert_false(tn_fleet_dirty(place.fleet));
+    assert_non_null(tn_fleet_device(place.fleet, "d1"));
+    place_done(&place);
+}
+
 TEST(open__refuses_rows_that_name_what_is_not_there)
 {
     struct place place = place_new();
@@ -551,6 +568,7 @@ int main(void)
         cmocka_unit_test(
             devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back),
         cmocka_unit_test(commit__that_fails_leaves_memory_and_disk_as_they_were_before),
+        cmocka_unit_test(commit__is_due_after_a_failure_that_wrote_nothing),
         cmocka_unit_test(open__refuses_rows_that_name_what_is_not_there),
         cmocka_unit_test(audit__says_who_did_what_newest_first_in_pages),
     };
