@@ -12,7 +12,10 @@ import threading
 
 import pytest
 
+import test_server_ddi
+from conftest import needs_rtx
 from fleet import needs_tenond, until
+from test_server_ddi import deploy, dress, engines, links, publish, tell  # noqa: F401 (engines is a fixture)
 from test_server_life import Server, put
 
 pytestmark = needs_tenond
@@ -67,6 +70,10 @@ class OnDisk(Server):
 
     def names(self):
         return {item["id"] for item in self.rest("GET", "/devices?limit=1000")["items"]}
+
+
+class FleetOnDisk(OnDisk, test_server_ddi.Server):
+    pass
 
 
 @pytest.fixture
@@ -177,6 +184,32 @@ def test_disk_full__in_the_middle_of_an_upload_keeps_what_arrived_for_later(on_d
     assert on_disk.call("GET", path, token=token)[2] == data
 
 
+@needs_rtx
+def test_disk_full__takes_a_devices_word_again_that_it_could_not_keep(store, tmp_path, disk, engines):  # noqa: F811
+    server = FleetOnDisk(tmp_path, disk)
+    try:
+        publish(server, engines)
+        device = server.own("dev-1", "tok")
+        dress(device)
+        deploy(server)
+        base = links(device("GET", ""))["deploymentBase"].split("/dev-1", 1)[1].split("?")[0]
+        assert device("GET", base)[0] == 200
+        fill_until_refused(server, "a")
+        for _ in range(2):
+            status, _, data = device("POST", base + "/feedback", tell("closed", "success"))
+            assert (status, json.loads(data)["code"]) == (503, "NOSPACE")
+            assert "deploymentBase" in links(device("GET", ""))
+        disk.make_room()
+        assert device("POST", base + "/feedback", tell("closed", "success"))[0] == 200
+        server.kill()
+        server.start()
+        found = links(device("GET", ""))
+        assert "installedBase" in found and "deploymentBase" not in found
+        assert device("POST", base + "/feedback", tell("closed", "success"))[0] == 410
+    finally:
+        server.end()
+
+
 # ---- a clock that jumps ----
 
 class Clock:
@@ -197,7 +230,7 @@ class Clock:
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "TZ": "UTC"}
 
 
-class Jumping(Server):
+class Jumping(Server, test_server_ddi.Server):
     def __init__(self, folder, *options):
         self.clock = Clock(folder)
         self.surroundings = self.clock.surroundings
@@ -282,3 +315,32 @@ def test_clock__that_jumps_cuts_no_download(jumping):
             got += link.recv(1000)
         got += b"".join(iter(lambda: link.recv(1 << 20), b""))
     assert got.split(b"\r\n\r\n", 1)[1] == data
+
+
+@needs_rtx
+def test_clock__that_jumps_in_the_middle_of_an_update_leaves_its_steps_in_order(store, jumping, engines):  # noqa: F811
+    publish(jumping, engines)
+    device = jumping.own("dev-1", "tok")
+    dress(device)
+    numbers = []
+    for first, second in zip(JUMPS, JUMPS[1:]):
+        jumping.clock.set(first)
+        deploy(jumping)
+        found = links(device("GET", ""))
+        if numbers:  # installed already: nothing to do, whatever the clock says
+            assert "installedBase" in found and "deploymentBase" not in found
+            continue
+        base = found["deploymentBase"].split("/dev-1", 1)[1].split("?")[0]
+        numbers.append(base.rsplit("/", 1)[1])
+        said = ["download", "downloaded", "proceeding", "scheduled", "resumed"]
+        for execution, when in zip(said, JUMPS[1:]):
+            jumping.clock.set(when)
+            assert device("GET", base)[0] == 200
+            assert device("POST", base + "/feedback", tell(execution, "none", [execution]))[0] == 200
+        history = json.loads(device("GET", base + "?actionHistory=10")[2])["actionHistory"]["messages"]
+        assert history[:5] == said[::-1]
+        jumping.clock.set(second)
+        assert device("POST", base + "/feedback", tell("closed", "success"))[0] == 200
+    listed = [item["id"] for item in jumping.rest("GET", "/deployments")["items"]]
+    assert listed == sorted(listed, reverse=True) and len(listed) == len(JUMPS) - 1
+    assert jumping.rest("GET", f"/actions/{numbers[0]}")["state"] == "finished"
