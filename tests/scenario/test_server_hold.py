@@ -179,7 +179,8 @@ def test_disk_full__in_the_middle_of_an_upload_keeps_what_arrived_for_later(on_d
     start = int(fields["Upload-Offset"])
     assert status == 404 and MIB <= start < len(data) and start == part.stat().st_size
     on_disk.disk.make_room()
-    done = on_disk.call("PUT", path, data[start:], token, {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
+    rest = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
+    done = on_disk.call("PUT", path, data[start:], token, rest)
     assert done[0] == 201, done
     assert on_disk.call("GET", path, token=token)[2] == data
 
