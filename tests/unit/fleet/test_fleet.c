@@ -482,6 +482,26 @@ TEST(commit__that_fails_leaves_memory_and_disk_as_they_were_before)
     place_done(&place);
 }
 
+TEST(commit__that_fails_forgets_no_poll)
+{
+    struct place place = place_new();
+    const int64_t later = NOW + 3600 * 1000;
+
+    (void)enroll(&place, "d1");
+    place_commit(&place);
+    tn_fleet_seen(place.fleet, device(&place, "d1"), later);
+    WELL(tn_fleet_flush_seen(place.fleet, later, 0, &err));
+    (void)enroll(&place, "d2");
+    (void)fleet_hurt(place.fleet, TN_E_NOMEM);
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_AGAIN);
+    assert_null(tn_fleet_device(place.fleet, "d2"));
+    assert_int_equal(silent_at(&place, later), 0);
+    WELL(tn_fleet_flush_seen(place.fleet, later, 0, &err));
+    place_restart(&place);
+    assert_int_equal(silent_at(&place, later), 0);
+    place_done(&place);
+}
+
 TEST(commit__is_due_after_a_failure_that_wrote_nothing)
 {
     struct place place = place_new();
@@ -568,6 +588,7 @@ int main(void)
         cmocka_unit_test(
             devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back),
         cmocka_unit_test(commit__that_fails_leaves_memory_and_disk_as_they_were_before),
+        cmocka_unit_test(commit__that_fails_forgets_no_poll),
         cmocka_unit_test(commit__is_due_after_a_failure_that_wrote_nothing),
         cmocka_unit_test(open__refuses_rows_that_name_what_is_not_there),
         cmocka_unit_test(audit__says_who_did_what_newest_first_in_pages),
