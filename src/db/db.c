@@ -28,6 +28,7 @@ struct tn_db {
     sqlite3_stmt *begin, *commit, *rollback;
     struct tn_checkpointer *checkpointer;
     bool dirty; /* a transaction is open */
+    int lost;   /* why SQLite itself rolled it back (a full disk, no memory), or 0 */
     struct tn_db_figures figures;
 };
 
@@ -288,12 +289,20 @@ static int bind_row(sqlite3_stmt *statement, const struct tn_table_desc *table, 
     return code;
 }
 
+/* A row that is written after SQLite has rolled back would be committed alone. */
+static int check_not_lost(const struct tn_db *db, struct tn_error *err)
+{
+    if (db->lost == TN_OK)
+        return TN_OK;
+    return tn_fail(err, db->lost, "database: a failure before has undone the transaction");
+}
+
 static int begin(struct tn_db *db, struct tn_error *err)
 {
     int code;
 
     if (db->dirty)
-        return TN_OK;
+        return check_not_lost(db, err);
     tn_checkpointer_writer_enter(db->checkpointer);
     code = sqlite3_step(db->begin);
     (void)sqlite3_reset(db->begin);
@@ -305,7 +314,8 @@ static int begin(struct tn_db *db, struct tn_error *err)
     return TN_OK;
 }
 
-/* A row that fails undoes only itself: the transaction stays as it was. */
+/* A row that fails undoes only itself, and the transaction stays as it was; or SQLite undoes all of
+ * it, and it can only be rolled back. */
 static int write_row(struct tn_db *db, sqlite3_stmt *statement, enum tn_table table, bool keys_only,
                      const void *row, struct tn_error *err)
 {
@@ -320,6 +330,8 @@ static int write_row(struct tn_db *db, sqlite3_stmt *statement, enum tn_table ta
     if (code != SQLITE_DONE)
         rc = tn_sqlite_fail(db->sqlite, code, err, tn_db_tables[table].name);
     (void)sqlite3_reset(statement);
+    if (rc < 0 && sqlite3_get_autocommit(db->sqlite))
+        db->lost = rc;
     (void)sqlite3_clear_bindings(statement); /* the row's texts are the caller's */
     db->figures.rows += rc == TN_OK;
     return rc;
@@ -345,6 +357,7 @@ bool tn_db_dirty(const struct tn_db *db)
 static void end_transaction(struct tn_db *db, bool committed)
 {
     db->dirty = false;
+    db->lost = TN_OK;
     tn_checkpointer_writer_leave(db->checkpointer, committed);
 }
 
@@ -368,7 +381,12 @@ int tn_db_commit(struct tn_db *db, struct tn_error *err)
 
     if (!db->dirty)
         return TN_OK;
-    code = sqlite3_get_autocommit(db->sqlite) ? SQLITE_ABORT : sqlite3_step(db->commit);
+    rc = check_not_lost(db, err);
+    if (rc < 0) {
+        tn_db_rollback(db);
+        return rc;
+    }
+    code = sqlite3_step(db->commit);
     if (code != SQLITE_DONE) {
         rc = tn_sqlite_fail(db->sqlite, code, err, "COMMIT");
         (void)sqlite3_reset(db->commit);

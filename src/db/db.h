@@ -174,7 +174,9 @@ int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_f
                  struct tn_error *err);
 
 /** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
- * begins with the first write. @return 0, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM */
+ * begins with the first write. A failure may have undone the transaction (a full disk): until
+ * tn_db_rollback() every write and the commit then fail with the same code.
+ * @return 0, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM */
 int tn_db_put(struct tn_db *db, enum tn_table table, const void *row, struct tn_error *err);
 
 /** Removes the row with the key members of `row`; none there is fine. */

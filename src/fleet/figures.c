@@ -33,6 +33,16 @@ static void one(const struct figures *figures, const char *metric, const char *n
     figures->each(metric, tn_buf_text(&labels), number, figures->user);
 }
 
+/* A time that is still to come was noted before the clock was put back: the device has not been
+ * heard since. */
+static bool is_silent(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                      int64_t now_ms)
+{
+    int64_t most = 3 * fleet->options.poll_seconds * 1000;
+
+    return now_ms - device->seen_ms > most || device->seen_ms - now_ms > most;
+}
+
 static void devices(const struct figures *figures, const struct tn_fleet *fleet, int64_t now_ms)
 {
     static const char *const states[] = { "unknown", "registered", "pending", "in-sync", "error" };
@@ -45,7 +55,7 @@ static void devices(const struct figures *figures, const struct tn_fleet *fleet,
 
         for (size_t k = 0; k < TN_COUNT(states); k++)
             count[k] += strcmp(states[k], state) == 0;
-        silent += now_ms - device->seen_ms > 3 * fleet->options.poll_seconds * 1000;
+        silent += is_silent(fleet, device, now_ms);
     }
     for (size_t k = 0; k < TN_COUNT(states); k++)
         one(figures, "devices", "state", states[k], (double)count[k]);

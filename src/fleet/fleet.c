@@ -210,14 +210,63 @@ void tn_fleet_close(struct tn_fleet *fleet)
 
 /* ---- committing ---- */
 
+/* When each device was heard, which is in memory alone between two flushes. */
+struct heard {
+    char *id;
+    int64_t seen_ms;
+};
+
+static void heard_free(struct heard *heard, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(heard[i].id);
+    free(heard);
+}
+
+/* @return NULL without memory: then the times of the last flush count */
+static struct heard *heard_take(const struct tn_fleet *fleet, size_t *ret_count)
+{
+    size_t count = fleet->device_list.count;
+    struct heard *heard = calloc(count ? count : 1, sizeof(*heard));
+
+    *ret_count = heard ? count : 0;
+    for (size_t i = 0; i < *ret_count; i++) {
+        const struct tn_fleet_device *device = fleet->device_list.item[i];
+
+        heard[i] = (struct heard) { strdup(device->id), device->seen_ms };
+    }
+    return heard;
+}
+
+static void heard_give(struct tn_fleet *fleet, const struct heard *heard, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct tn_fleet_device *device = heard[i].id ? tn_fleet_device(fleet, heard[i].id) : NULL;
+
+        if (device && device->seen_ms != heard[i].seen_ms)
+            tn_fleet_seen(fleet, device, heard[i].seen_ms);
+    }
+}
+
+/* A commit that failed says nothing against the polls that were heard. */
 static int load_anew(struct tn_fleet *fleet, struct tn_error *err)
 {
+    size_t count;
+    struct heard *heard = heard_take(fleet, &count);
     int rc;
 
     unload(fleet);
     rc = load_all(fleet, err);
+    if (rc == TN_OK)
+        heard_give(fleet, heard, count);
+    heard_free(heard, count);
     /* a fleet that could not be read again serves nothing; the next commit tries once more */
     return rc < 0 ? fleet_hurt(fleet, rc) : rc;
+}
+
+bool tn_fleet_dirty(const struct tn_fleet *fleet)
+{
+    return fleet->damaged || tn_db_dirty(fleet->db);
 }
 
 int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)

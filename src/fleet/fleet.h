@@ -38,6 +38,9 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
                   struct tn_fleet **ret_fleet, struct tn_error *err);
 void tn_fleet_close(struct tn_fleet *fleet);
 
+/** Whether a commit is due: something was written, or failed in the middle and must be undone. */
+bool tn_fleet_dirty(const struct tn_fleet *fleet);
+
 /** Makes everything so far durable. On failure nothing of it counts: memory is loaded anew.
  * @return as tn_db_commit() */
 int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err);
@@ -85,7 +88,8 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
 
 /** Publishes a release: {"model","version","variants":[{"precision","digest","bytes","name"}],
  * "spec":…}. Every blob that it names must be there. The same again is fine; another content under
- * the name is TN_E_USAGE. */
+ * the name is TN_E_USAGE. Its time of creation is after those of the model's releases before it,
+ * whatever the clock says. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
 /** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */

@@ -649,6 +649,23 @@ static int check_manifest(struct tn_fleet *fleet, const json_t *manifest, struct
     return TN_OK;
 }
 
+/* The order of releases is the order of their times, also when the clock was put back between two:
+ * a later one is never created before an earlier one of its model. */
+static int64_t creation_time(const struct tn_fleet *fleet, const struct release *release,
+                             int64_t now_ms)
+{
+    int64_t time_ms = now_ms;
+
+    for (size_t i = 0; i < fleet->release_list.count; i++) {
+        const struct release *other = fleet->release_list.item[i];
+
+        if (other != release && other->created_ms >= time_ms &&
+            strcmp(other->model, release->model) == 0)
+            time_ms = other->created_ms + 1;
+    }
+    return time_ms;
+}
+
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err)
 {
@@ -674,12 +691,12 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
     release = release_new(fleet, model, version, text, err);
     if (!release)
         return fleet_hurt(fleet, TN_E_NOMEM);
-    release->created_ms = now_ms;
+    release->created_ms = creation_time(fleet, release, now_ms);
     rc = fleet_hurt(fleet, copy_text(who, &release->created_by, err));
     row = (struct tn_row_release) { .model = release->model,
                                     .version = release->version,
                                     .manifest = text,
-                                    .created_ms = now_ms,
+                                    .created_ms = release->created_ms,
                                     .created_by = who };
     if (rc == TN_OK)
         rc = fleet_put(fleet, TN_TABLE_RELEASE, &row, err);

@@ -76,7 +76,7 @@ static int make_admin(struct tn_tenond *tenond, struct tn_error *err)
 
 static bool is_dirty(void *user)
 {
-    return tn_db_dirty(((struct tn_tenond *)user)->db);
+    return tn_fleet_dirty(((struct tn_tenond *)user)->fleet);
 }
 
 static int commit(void *user, struct tn_error *err)

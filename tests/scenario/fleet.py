@@ -31,6 +31,9 @@ def until(true, what, patience=PATIENCE):
 
 
 class Tenond:
+    through = ()  # words before the program: what it is started through
+    surroundings = {}  # variables on top of the environment
+
     def __init__(self, folder, *options):
         self.folder, self.options, self.port, self.process = folder, options, 0, None
         self.log = folder / "tenond.log"
@@ -39,8 +42,9 @@ class Tenond:
     def start(self):
         before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen([TENOND, "--data", self.folder / "data", "--listen",
-                                             f"127.0.0.1:{self.port}", *self.options], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.through, TENOND, "--data", self.folder / "data", "--listen",
+                                             f"127.0.0.1:{self.port}", *self.options], stdout=log, stderr=log,
+                                            env={**os.environ, **self.surroundings})
 
         def listening():
             assert self.process.poll() is None, self.log.read_text()

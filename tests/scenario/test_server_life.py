@@ -15,7 +15,7 @@ import pytest
 from fleet import TENOND, Tenond, needs_tenond, until
 
 pytestmark = needs_tenond
-ROUNDS = 30
+ROUNDS = 100
 
 
 class Server(Tenond):

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +245,54 @@ TEST(rollback__forgets_everything_since_the_last_commit)
     put_well(place.db, TN_TABLE_SETTING, &row);
     tn_db_rollback(place.db);
     assert_false(tn_db_dirty(place.db));
+    assert_int_equal(rows_in(place.db, TN_TABLE_SETTING), 1);
+    place_done(&place);
+}
+
+/* Files of this process can grow to `bytes`: a write beyond fails, as on a full disk. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* More than SQLite's cache holds is written before the commit. @return the code of the failure */
+static int put_until_refused(struct tn_db *db)
+{
+    static char value[64 * 1024];
+    char name[16];
+    struct tn_row_setting row = { .name = name, .value = value };
+    int rc = TN_OK;
+
+    (void)memset(value, 'v', sizeof(value) - 1);
+    for (int i = 0; rc == TN_OK && i < 200; i++) {
+        (void)snprintf(name, sizeof(name), "big-%d", i);
+        rc = tn_db_put(db, TN_TABLE_SETTING, &row, NULL);
+    }
+    return rc;
+}
+
+TEST(put__after_a_write_failed_in_the_middle_is_not_committed_alone)
+{
+    struct place place = place_new();
+    struct tn_row_setting row = { .name = "small", .value = "1" };
+    int rc;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    limit_files(1 << 20);
+    rc = put_until_refused(place.db);
+    assert_true(rc == TN_E_IO || rc == TN_E_NOSPACE);
+    assert_int_equal(tn_db_put(place.db, TN_TABLE_SETTING, &row, NULL), rc);
+    assert_int_equal(tn_db_commit(place.db, NULL), rc);
+    limit_files(RLIM_INFINITY);
+    assert_false(tn_db_dirty(place.db));
+    assert_int_equal(rows_in(place.db, TN_TABLE_SETTING), 0);
+    put_well(place.db, TN_TABLE_SETTING, &row);
+    commit_well(place.db);
+    place_reopen(&place);
     assert_int_equal(rows_in(place.db, TN_TABLE_SETTING), 1);
     place_done(&place);
 }
@@ -548,6 +597,7 @@ int main(void)
         cmocka_unit_test(every_table__replaces_a_row_of_the_same_key_and_deletes_by_key_alone),
         cmocka_unit_test(newest__pages_backwards_through_a_log_that_numbers_itself),
         cmocka_unit_test(rollback__forgets_everything_since_the_last_commit),
+        cmocka_unit_test(put__after_a_write_failed_in_the_middle_is_not_committed_alone),
         cmocka_unit_test(close__commits_nothing),
         cmocka_unit_test(kill__between_put_and_commit_leaves_exactly_what_was_committed),
         cmocka_unit_test(open__refuses_a_second_server_until_the_first_has_gone),

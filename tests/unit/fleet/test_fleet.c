@@ -397,6 +397,68 @@ TEST(releases__come_in_pages_newest_first_and_by_model)
 
 /* ---- a commit that fails ---- */
 
+static int64_t publish_at(struct place *place, const char *version, int64_t now_ms)
+{
+    json_t *manifest = json_pack("{s:s,s:s,s:[]}", "model", "m", "version", version, "variants");
+    json_t *release;
+    int64_t created_ms;
+
+    assert_non_null(manifest);
+    WELL(tn_fleet_release_add(place->fleet, manifest, "test", now_ms, &err));
+    json_decref(manifest);
+    release = tn_fleet_release_json(place->fleet, "m", version);
+    created_ms = tn_json_int(release, "created_ms", 0);
+    json_decref(release);
+    return created_ms;
+}
+
+TEST(releases__keep_their_order_when_the_clock_is_put_back)
+{
+    static const char *const newest_first[] = { "b", "a", "c" };
+    struct place place = place_new();
+    struct tn_page page = { .cursor = "" };
+    json_t *array;
+
+    assert_int_equal(publish_at(&place, "c", NOW), NOW);
+    assert_int_equal(publish_at(&place, "a", NOW - 500), NOW + 1);
+    assert_int_equal(publish_at(&place, "b", NOW + 1), NOW + 2);
+    place_restart(&place);
+    array = tn_fleet_releases_json(place.fleet, "m", &page);
+    assert_int_equal(json_array_size(array), TN_COUNT(newest_first));
+    for (size_t i = 0; i < TN_COUNT(newest_first); i++)
+        assert_string_equal(tn_json_str(json_array_get(array, i), "version", ""), newest_first[i]);
+    json_decref(array);
+    place_done(&place);
+}
+
+static void take_silent(const char *metric, const char *labels, double value, void *user)
+{
+    (void)labels;
+    if (strcmp(metric, "devices_silent") == 0)
+        *(double *)user = value;
+}
+
+static int silent_at(struct place *place, int64_t now_ms)
+{
+    double silent = -1;
+
+    tn_fleet_figures(place->fleet, now_ms, take_silent, &silent);
+    return (int)silent;
+}
+
+TEST(devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back)
+{
+    struct place place = place_new();
+    const int64_t three_polls = INT64_C(3) * 300 * 1000;
+
+    tn_fleet_seen(place.fleet, enroll(&place, "d1"), 2 * three_polls);
+    assert_int_equal(silent_at(&place, 3 * three_polls), 0);
+    assert_int_equal(silent_at(&place, 3 * three_polls + 1), 1);
+    assert_int_equal(silent_at(&place, three_polls), 0);
+    assert_int_equal(silent_at(&place, three_polls - 1), 1);
+    place_done(&place);
+}
+
 TEST(commit__that_fails_leaves_memory_and_disk_as_they_were_before)
 {
     struct place place = place_new();
@@ -417,6 +479,43 @@ TEST(commit__that_fails_leaves_memory_and_disk_as_they_were_before)
     place_restart(&place);
     assert_string_equal(offered(&place, "d1"), engine);
     assert_null(tn_fleet_device(place.fleet, "d2"));
+    place_done(&place);
+}
+
+TEST(commit__that_fails_forgets_no_poll)
+{
+    struct place place = place_new();
+    const int64_t later = NOW + 3600 * 1000;
+
+    (void)enroll(&place, "d1");
+    place_commit(&place);
+    tn_fleet_seen(place.fleet, device(&place, "d1"), later);
+    WELL(tn_fleet_flush_seen(place.fleet, later, 0, &err));
+    (void)enroll(&place, "d2");
+    (void)fleet_hurt(place.fleet, TN_E_NOMEM);
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_AGAIN);
+    assert_null(tn_fleet_device(place.fleet, "d2"));
+    assert_int_equal(silent_at(&place, later), 0);
+    WELL(tn_fleet_flush_seen(place.fleet, later, 0, &err));
+    place_restart(&place);
+    assert_int_equal(silent_at(&place, later), 0);
+    place_done(&place);
+}
+
+TEST(commit__is_due_after_a_failure_that_wrote_nothing)
+{
+    struct place place = place_new();
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_true(tn_fleet_dirty(place.fleet));
+    place_commit(&place);
+    assert_false(tn_fleet_dirty(place.fleet));
+    (void)fleet_hurt(place.fleet, TN_E_NOMEM);
+    assert_false(tn_db_dirty(place.db));
+    assert_true(tn_fleet_dirty(place.fleet));
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_AGAIN);
+    assert_false(tn_fleet_dirty(place.fleet));
+    assert_non_null(tn_fleet_device(place.fleet, "d1"));
     place_done(&place);
 }
 
@@ -485,7 +584,12 @@ int main(void)
         cmocka_unit_test(devices__are_chosen_by_a_filter_that_is_refused_with_its_column),
         cmocka_unit_test(actions_and_deployments__come_newest_first_in_pages),
         cmocka_unit_test(releases__come_in_pages_newest_first_and_by_model),
+        cmocka_unit_test(releases__keep_their_order_when_the_clock_is_put_back),
+        cmocka_unit_test(
+            devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back),
         cmocka_unit_test(commit__that_fails_leaves_memory_and_disk_as_they_were_before),
+        cmocka_unit_test(commit__that_fails_forgets_no_poll),
+        cmocka_unit_test(commit__is_due_after_a_failure_that_wrote_nothing),
         cmocka_unit_test(open__refuses_rows_that_name_what_is_not_there),
         cmocka_unit_test(audit__says_who_did_what_newest_first_in_pages),
     };
