@@ -262,8 +262,6 @@ void load_series_free(struct load_series *series)
     free(series);
 }
 
-const double tn_load_buckets[LOAD_BUCKETS] = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300 };
-
 /* Counted in memory alone: counters of metrics begin anew with the process. */
 static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, double seconds)
 {
@@ -279,12 +277,8 @@ static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, doub
     }
     series->ok += ok;
     series->failed += !ok;
-    if (!(seconds >= 0 && seconds < 86400))
-        return;
-    series->timed++;
-    series->seconds += seconds;
-    for (int i = 0; i < LOAD_BUCKETS; i++)
-        series->bucket[i] += seconds <= tn_load_buckets[i];
+    if (seconds >= 0 && seconds < 86400)
+        histogram_add(&series->times, figure_load_bounds, seconds);
 }
 
 static void measure(struct tn_fleet *fleet, const struct action *action, const json_t *word,

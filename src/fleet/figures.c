@@ -34,13 +34,13 @@ static void one(const struct figures *figures, const char *metric, const char *n
 }
 
 /* A time that is still to come was noted before the clock was put back: the device has not been
- * heard since. */
+ * heard since. One that an operator announced and that has never polled has missed nothing yet. */
 static bool is_silent(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                       int64_t now_ms)
 {
     int64_t most = 3 * fleet->options.poll_seconds * 1000;
 
-    return now_ms - device->seen_ms > most || device->seen_ms - now_ms > most;
+    return device->seen_ms && (now_ms - device->seen_ms > most || device->seen_ms - now_ms > most);
 }
 
 static void devices(const struct figures *figures, const struct tn_fleet *fleet, int64_t now_ms)
@@ -124,6 +124,7 @@ struct in_force {
 
 static void count_in_force(struct tn_map *map, const struct action *action)
 {
+    const struct class *class = action->device->class;
     tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(LABELS_MAX);
     const struct engine *engine = action->engine;
     const char *precision = tn_precision_name(engine->precision);
@@ -132,6 +133,7 @@ static void count_in_force(struct tn_map *map, const struct action *action)
 
     tn_version_print(&engine->plan.version, version);
     release_labels(&labels, engine->release);
+    figure_label(&labels, "class", class ? class->gpu_class : "unknown");
     figure_label(&labels, "precision", precision ? precision : "unknown");
     figure_label(&labels, "trt", version);
     entry = tn_map_get(map, tn_buf_text(&labels));
@@ -171,15 +173,46 @@ static void in_force(const struct figures *figures, const struct tn_fleet *fleet
     tn_map_done(&map);
 }
 
-/* ---- loads, as devices measured them ---- */
+/* ---- times: loads, as devices measured them; matches ---- */
+
+const double figure_load_bounds[BUCKETS] = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300 };
+const double figure_match_bounds[BUCKETS] = { 1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5,
+                                              1e-4, 2e-4, 5e-4, 1e-3, 1e-2 };
+
+void histogram_add(struct histogram *histogram, const double bounds[BUCKETS], double seconds)
+{
+    histogram->count++;
+    histogram->seconds += seconds;
+    for (int i = 0; i < BUCKETS; i++)
+        histogram->bucket[i] += seconds <= bounds[i];
+}
 
 static void with_label(const struct figures *figures, const char *metric, const char *labels,
                        const char *more, double value)
 {
     char all[LABELS_MAX + 64];
 
-    (void)snprintf(all, sizeof(all), "%s,%s", labels, more);
+    (void)snprintf(all, sizeof(all), "%s%s%s", labels, *labels ? "," : "", more);
     figures->each(metric, all, value, figures->user);
+}
+
+static void histogram(const struct figures *figures, const char *metric, const char *labels,
+                      const struct histogram *histogram, const double bounds[BUCKETS])
+{
+    char name[96];
+
+    (void)snprintf(name, sizeof(name), "%s_bucket", metric);
+    for (int i = 0; i < BUCKETS; i++) {
+        char bound[32];
+
+        (void)snprintf(bound, sizeof(bound), "le=\"%g\"", bounds[i]);
+        with_label(figures, name, labels, bound, (double)histogram->bucket[i]);
+    }
+    with_label(figures, name, labels, "le=\"+Inf\"", (double)histogram->count);
+    (void)snprintf(name, sizeof(name), "%s_sum", metric);
+    figures->each(name, labels, histogram->seconds, figures->user);
+    (void)snprintf(name, sizeof(name), "%s_count", metric);
+    figures->each(name, labels, (double)histogram->count, figures->user);
 }
 
 static void loads(const struct figures *figures, const struct tn_fleet *fleet)
@@ -192,21 +225,9 @@ static void loads(const struct figures *figures, const struct tn_fleet *fleet)
         with_label(figures, "engine_loads_total", series->key, "result=\"failed\"",
                    (double)series->failed);
     }
-    for (at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;) {
-        for (int i = 0; i < LOAD_BUCKETS; i++) {
-            char bound[32];
-
-            (void)snprintf(bound, sizeof(bound), "le=\"%g\"", tn_load_buckets[i]);
-            with_label(figures, "engine_deserialize_seconds_bucket", series->key, bound,
-                       (double)series->bucket[i]);
-        }
-        with_label(figures, "engine_deserialize_seconds_bucket", series->key, "le=\"+Inf\"",
-                   (double)series->timed);
-        figures->each("engine_deserialize_seconds_sum", series->key, series->seconds,
-                      figures->user);
-        figures->each("engine_deserialize_seconds_count", series->key, (double)series->timed,
-                      figures->user);
-    }
+    for (at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;)
+        histogram(figures, "engine_deserialize_seconds", series->key, &series->times,
+                  figure_load_bounds);
 }
 
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user)
@@ -223,5 +244,6 @@ void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each,
     one(&figures, "device_classes", NULL, NULL, (double)fleet->classes.count);
     one(&figures, "deployments_running", NULL, NULL, (double)fleet->running.count);
     one(&figures, "matches_total", NULL, NULL, (double)fleet->match_count);
+    histogram(&figures, "match_seconds", "", &fleet->match_times, figure_match_bounds);
     one(&figures, "assignments_total", NULL, NULL, (double)fleet->assigned_count);
 }

@@ -5,7 +5,8 @@
  * Every change is an event: it changes memory, puts the rows that it touches into the database's
  * open transaction, and matches what it may have made matchable — never by a sweep over all
  * devices. The caller commits (tn_fleet_commit) before it answers anybody. Nothing here waits or
- * reads a clock: `now_ms` is wall time in ms, given by the caller.
+ * reads a clock: `now_ms` is wall time in ms, given by the caller; the clock that measures matches
+ * is the caller's too, and decides nothing.
  *
  * One thread. Pointers handed out live until the next call that changes the fleet.
  */
@@ -22,15 +23,16 @@ struct tn_fleet_device;
 
 /** Thresholds and limits; zero = the default in brackets. */
 struct tn_fleet_options {
-    int64_t poll_seconds;     /* between two polls of a device (300) */
-    int64_t evidence_devices; /* lasting failures of different devices that stop an engine for
-                                 a class (2; 1 while nobody of the class has loaded it) */
-    int64_t evidence_ratio;   /* … when fewer than 1 in this many reporters succeeded (10) */
-    int64_t pause_devices;    /* a deployment pauses itself after so many have finished (5) */
-    int64_t pause_percent;    /* … of which so many percent failed (20) */
-    int64_t history_most;     /* status rows kept per action (100) */
-    int64_t attributes_most;  /* per device (200), each name and value <= 128 bytes */
-    int64_t devices_most;     /* (2000000) */
+    int64_t poll_seconds;          /* between two polls of a device (300) */
+    int64_t evidence_devices;      /* lasting failures of different devices that stop an engine for
+                                      a class (2; 1 while nobody of the class has loaded it) */
+    int64_t evidence_ratio;        /* … when fewer than 1 in this many reporters succeeded (10) */
+    int64_t pause_devices;         /* a deployment pauses itself after so many have finished (5) */
+    int64_t pause_percent;         /* … of which so many percent failed (20) */
+    int64_t history_most;          /* status rows kept per action (100) */
+    int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
+    int64_t devices_most;          /* (2000000) */
+    int64_t (*monotonic_ns)(void); /* how long a match takes (NULL: not measured) */
 };
 
 /** Loads all rows. @return 0, TN_E_CORRUPT (rows that contradict), TN_E_NOMEM, TN_E_IO */
@@ -243,10 +245,11 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
 
 /** Figures for metrics: flat rows, the lines of one metric together, names without a prefix, labels
  * as Prometheus writes them ("" = none): devices{state} devices_silent actions{state}
- * holes{model,release} devices_waiting{model,release} device_engines{model,release,precision,trt}
+ * holes{model,release} devices_waiting{model,release}
+ * device_engines{model,release,class,precision,trt}
  * engine_loads_total{model,release,class,trt,by,result}
  * engine_deserialize_seconds_{bucket,sum,count} releases engines device_classes deployments_running
- * matches_total assignments_total. */
+ * matches_total match_seconds_{bucket,sum,count} assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 

@@ -235,14 +235,19 @@ struct token {
     int64_t created_ms, revoked_ms;
 };
 
+/* Durations since the start, counted as Prometheus does: each bucket holds those below it too. */
+enum { BUCKETS = 11 };
+struct histogram {
+    int64_t count;
+    double seconds;
+    int64_t bucket[BUCKETS];
+};
+
 /* One series of load outcomes, counted since the start. */
-enum { LOAD_BUCKETS = 11 };
-extern const double tn_load_buckets[LOAD_BUCKETS];
 struct load_series {
     char *key; /* its labels, as they are printed */
-    int64_t ok, failed, timed;
-    double seconds;
-    int64_t bucket[LOAD_BUCKETS];
+    int64_t ok, failed;
+    struct histogram times;
 };
 
 /* ---- the fleet ---- */
@@ -264,6 +269,7 @@ struct tn_fleet {
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
     int64_t match_count;
+    struct histogram match_times;
     int64_t assigned_count;
 };
 
@@ -438,6 +444,9 @@ int64_t map_waiting(struct tn_fleet *fleet, const struct class *class,
                     const struct release *release);
 /** Appends NAME="VALUE" as Prometheus escapes it, with a comma between two. */
 void figure_label(struct tn_buf *labels, const char *name, const char *value);
+/** Upper bounds of the buckets, in seconds: of an engine's load, of a match. */
+extern const double figure_load_bounds[BUCKETS], figure_match_bounds[BUCKETS];
+void histogram_add(struct histogram *histogram, const double bounds[BUCKETS], double seconds);
 
 /* ---- token.c ---- */
 

@@ -180,7 +180,7 @@ static bool consider_indexed(struct search *search, const struct release *releas
     return facts->runtime_count > 0;
 }
 
-static struct match *make(struct tn_fleet *fleet, const struct class *class,
+static struct match *find(struct tn_fleet *fleet, const struct class *class,
                           const struct release *release, bool may_load)
 {
     struct search search = { .fleet = fleet, .class = class, .may_load = may_load };
@@ -203,6 +203,18 @@ static struct match *make(struct tn_fleet *fleet, const struct class *class,
         return NULL;
     }
     memcpy(match->candidate, search.found, search.count * sizeof(*match->candidate));
+    return match;
+}
+
+static struct match *make(struct tn_fleet *fleet, const struct class *class,
+                          const struct release *release, bool may_load)
+{
+    int64_t (*clock)(void) = fleet->options.monotonic_ns;
+    int64_t started = clock ? clock() : 0;
+    struct match *match = find(fleet, class, release, may_load);
+
+    if (clock)
+        histogram_add(&fleet->match_times, figure_match_bounds, (double)(clock() - started) / 1e9);
     return match;
 }
 

@@ -123,6 +123,7 @@ static int open_data(struct tn_tenond *tenond, struct tn_error *err)
     const struct tn_tenond_options *options = &tenond->options;
     const struct tn_fleet_options fleet = {
         .poll_seconds = options->poll_ns / TN_NSEC_PER_S,
+        .monotonic_ns = tn_clock_monotonic,
         .evidence_devices = options->evidence_devices,
         .evidence_ratio = options->evidence_ratio,
         .pause_devices = options->pause_devices,

@@ -15,11 +15,13 @@ static const char *const type_names[] = { "counter", "gauge", "histogram" };
       "Engine loads by model, release, class, TensorRT version, who measured (application or "     \
       "trial) and result.")                                                                        \
     M(engine_deserialize_seconds, HISTOGRAM,                                                       \
-      "Seconds from the plan's bytes to a loaded engine, by model, release, class, version, and "  \
+      "Seconds from the plan's bytes to a loaded engine, by model, release, class, TensorRT "      \
+      "version and "                                                                               \
       "who measured.")                                                                             \
-    M(device_engines, GAUGE, "Devices that run an engine, by model, release, precision, version.") \
+    M(device_engines, GAUGE,                                                                       \
+      "Devices that run an engine, by model, release, class, precision, TensorRT version.")        \
     M(devices, GAUGE, "Devices by state.")                                                         \
-    M(devices_silent, GAUGE, "Devices that have missed three polls.")                              \
+    M(devices_silent, GAUGE, "Devices that have polled before and missed three polls.")            \
     M(holes, GAUGE, "Cells of the map without an engine for which devices wait.")                  \
     M(devices_waiting, GAUGE, "Devices that wait in holes.")                                       \
     M(actions, GAUGE, "Actions by state.")                                                         \
@@ -28,6 +30,7 @@ static const char *const type_names[] = { "counter", "gauge", "histogram" };
     M(engines, GAUGE, "Engines in force.")                                                         \
     M(device_classes, GAUGE, "Match classes: devices that differ in nothing that decides.")        \
     M(matches_total, COUNTER, "Matches of a class against a release.")                             \
+    M(match_seconds, HISTOGRAM, "Seconds of a match of a class against a release.")                \
     M(assignments_total, COUNTER, "Actions that were given to devices.")                           \
     M(build_info, GAUGE, "1, labelled with the version of the server.")                            \
     M(start_time_seconds, GAUGE, "When the server started, seconds since 1970.")                   \

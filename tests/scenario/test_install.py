@@ -59,6 +59,10 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
         "usr/libexec/tenon/tenon_worker.py",
         "usr/share/bash-completion/completions/tenon",
         "usr/share/man/man1/tenon.1",
+        "usr/share/tenon/alerts.test.yaml",
+        "usr/share/tenon/alerts.yaml",
+        "usr/share/tenon/dashboards/tenon-fleet.json",
+        "usr/share/tenon/dashboards/tenon-loads.json",
     }
 
 

@@ -323,7 +323,47 @@ TEST(figures__count_loads_times_states_holes_and_what_runs)
     assert_figure(place, "holes", "model=\"m\",release=\"1\"", 1);
     assert_figure(place, "devices_waiting", "", 1);
     assert_figure(place, "device_engines", "precision=\"int8\",trt=\"10.6.0.26\"", 1);
+    assert_figure(place, "device_engines", "release=\"1\",class=\"sm89-", 1);
     assert_figure(place, "engines", "", 2);
+    place_done(place);
+}
+
+TEST(figures__call_silent_who_has_polled_and_stopped_not_who_is_awaited)
+{
+    struct place place = place_new();
+    struct tn_fleet_device *device;
+
+    WELL(tn_fleet_enroll(place.fleet, "awaited", "t", "operator", NOW, &device, &err));
+    WELL(tn_fleet_enroll(place.fleet, "gone", "t", "operator", NOW, &device, &err));
+    tn_fleet_seen(place.fleet, device, NOW - 901 * 1000);
+    WELL(tn_fleet_enroll(place.fleet, "late", "t", "operator", NOW, &device, &err));
+    tn_fleet_seen(place.fleet, device, NOW - 900 * 1000);
+    assert_figure(&place, "devices_silent", "", 1);
+    place_done(&place);
+}
+
+static int64_t ticks;
+
+/* Each look is 15 µs after the one before. */
+static int64_t tick(void)
+{
+    return ticks += 15000;
+}
+
+TEST(figures__measure_matches_with_the_clock_they_are_given)
+{
+    struct scene scene = scene_new(1);
+    struct place *place = &scene.place;
+
+    assert_figure(place, "match_seconds_count", "", 0);
+    place->options.monotonic_ns = tick;
+    place_restart(place);
+    (void)offered(place, "d00");
+    (void)next_device(&scene, "e");
+    assert_figure(place, "match_seconds_count", "", 1);
+    assert_figure(place, "match_seconds_bucket", "le=\"1e-05\"", 0);
+    assert_figure(place, "match_seconds_bucket", "le=\"2e-05\"", 1);
+    assert_figure(place, "match_seconds_bucket", "le=\"+Inf\"", 1);
     place_done(place);
 }
 
@@ -348,6 +388,8 @@ int main(void)
         cmocka_unit_test(
             operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log),
         cmocka_unit_test(figures__count_loads_times_states_holes_and_what_runs),
+        cmocka_unit_test(figures__call_silent_who_has_polled_and_stopped_not_who_is_awaited),
+        cmocka_unit_test(figures__measure_matches_with_the_clock_they_are_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
