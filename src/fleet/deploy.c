@@ -465,7 +465,7 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
                     int64_t now_ms, int64_t *ret_id, struct tn_error *err)
 {
     struct tn_error why = { 0 };
-    struct tn_row_deployment row;
+    struct tn_row_deployment row = { 0 };
     struct deployment *deployment;
     int rc = make_row(fleet, deploy, who, now_ms, &row, err);
 

@@ -145,7 +145,7 @@ static const char *open_context(const struct driver *driver, struct answer *answ
 int main(void)
 {
     struct answer answer = { .stage = "" };
-    struct driver driver;
+    struct driver driver = { 0 };
     const char *fault;
     double begun = now();
     int result;
