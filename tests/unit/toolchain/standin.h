@@ -11,10 +11,14 @@
 #include "types/version.h"
 
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[PATH_MAX];
@@ -80,6 +84,26 @@ static inline bool was_asked(const char *word)
 static inline bool was_started(void)
 {
     return access(in_folder("asked.txt"), F_OK) == 0;
+}
+
+/* Kills `parent`, a process of this test that runs the stand-in and has told so through `told`
+ * (closed here), and sees the stand-in end with it. */
+static inline void assert_dies_with(pid_t parent, int told)
+{
+    struct pollfd gone = { .events = POLLIN };
+    char byte, *text;
+    int status;
+
+    assert_int_equal(read(told, &byte, 1), 1);
+    text = read_text(in_folder("pid.txt"));
+    gone.fd = (int)syscall(SYS_pidfd_open, strtol(text, NULL, 10), 0);
+    free(text);
+    assert_true(gone.fd >= 0);
+    assert_int_equal(kill(parent, SIGKILL), 0);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    assert_int_equal(poll(&gone, 1, 10000), 1);
+    (void)close(gone.fd);
+    (void)close(told);
 }
 
 /* --- the group: for cmocka_run_group_tests_name() ---------------------------------------------*/

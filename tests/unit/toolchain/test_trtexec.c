@@ -808,9 +808,7 @@ static bool tell_of_search(const struct tn_progress *progress, void *user)
 
 TEST(trtexec__dies_with_its_parent)
 {
-    struct pollfd gone = { .events = POLLIN };
-    int ends[2], status;
-    char byte, *text;
+    int ends[2];
     struct job job;
     pid_t builder;
 
@@ -826,16 +824,7 @@ TEST(trtexec__dies_with_its_parent)
         _exit(1);
     }
     (void)close(ends[1]);
-    assert_int_equal(read(ends[0], &byte, 1), 1);
-    text = read_text(in_folder("pid.txt"));
-    gone.fd = (int)syscall(SYS_pidfd_open, strtol(text, NULL, 10), 0);
-    free(text);
-    assert_true(gone.fd >= 0);
-    assert_int_equal(kill(builder, SIGKILL), 0);
-    assert_int_equal(waitpid(builder, &status, 0), builder);
-    assert_int_equal(poll(&gone, 1, 10000), 1);
-    (void)close(gone.fd);
-    (void)close(ends[0]);
+    assert_dies_with(builder, ends[0]);
     job_done(&job);
 }
 

@@ -404,9 +404,7 @@ static bool tell_of_load(const struct tn_progress *progress, void *user)
 
 TEST(trtexec_trial__dies_with_its_parent)
 {
-    struct pollfd gone = { .events = POLLIN };
-    int ends[2], status;
-    char byte, *text;
+    int ends[2];
     struct job job;
     pid_t tester;
 
@@ -423,16 +421,7 @@ TEST(trtexec_trial__dies_with_its_parent)
         _exit(1);
     }
     (void)close(ends[1]);
-    assert_int_equal(read(ends[0], &byte, 1), 1);
-    text = read_text(in_folder("pid.txt"));
-    gone.fd = (int)syscall(SYS_pidfd_open, strtol(text, NULL, 10), 0);
-    free(text);
-    assert_true(gone.fd >= 0);
-    assert_int_equal(kill(tester, SIGKILL), 0);
-    assert_int_equal(waitpid(tester, &status, 0), tester);
-    assert_int_equal(poll(&gone, 1, 10000), 1);
-    (void)close(gone.fd);
-    (void)close(ends[0]);
+    assert_dies_with(tester, ends[0]);
     job_done(&job);
 }
 
