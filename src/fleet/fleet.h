@@ -112,6 +112,10 @@ int tn_fleet_attach(struct tn_fleet *fleet, const char *digest, const char *kind
 int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *channel,
                          const char *version, const char *who, int64_t now_ms,
                          struct tn_error *err);
+/** Whether the release has this engine already, in force or revoked. */
+bool tn_fleet_has_engine(const struct tn_fleet *fleet, const char *model, const char *version,
+                         const char *hex);
+
 /** Blobs that no release, attachment or device refers to may go. */
 bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 
@@ -206,12 +210,13 @@ int tn_fleet_role_token_revoke(struct tn_fleet *fleet, const char *id, const cha
 /* ---- views: new JSON values; NULL when memory has run out or there is no such thing ---- */
 
 /** A page: at most `limit` (0 = 100, at most 1000) from `cursor` (NULL or "" = the first);
- * `ret_cursor` is where the next page begins, "" = this was the last. Lists are JSON arrays. Wall
+ * `ret_cursor` is where the next page begins, "" = this was the last. It names what was given last,
+ * so that what comes or goes between two pages shifts nothing. Lists are JSON arrays. Wall
  * times come as RFC 3339 (`created`) and in ms since 1970 (`created_ms`). */
 struct tn_page {
     const char *cursor;
     size_t limit;
-    char ret_cursor[160];
+    char ret_cursor[288]; /* two names of 128 bytes and a number */
 };
 json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct tn_page *page,
                               struct tn_error *err);

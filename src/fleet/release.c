@@ -463,6 +463,14 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
     return engine_publish(fleet, engine, who, now_ms, err);
 }
 
+bool tn_fleet_has_engine(const struct tn_fleet *fleet, const char *model, const char *version,
+                         const char *hex)
+{
+    const struct release *release = release_find(fleet, model, version);
+
+    return release && engine_of_release(release, hex);
+}
+
 /* ---- revoking ---- */
 
 static int stop_actions(struct tn_fleet *fleet, const char *hex, const char *why, int64_t now_ms,

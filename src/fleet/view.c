@@ -267,29 +267,51 @@ static void release_sort(struct tn_fleet *fleet)
         qsort(fleet->release_list.item, fleet->release_list.count, sizeof(void *), by_release);
 }
 
+/* A cursor is the key of the last release that was given, "MODEL/CREATED/VERSION": one that is
+ * published between two pages moves none of the others. No name has a '/' in it. */
+static void set_release_cursor(struct tn_page *page, const struct release *release)
+{
+    (void)snprintf(page->ret_cursor, sizeof(page->ret_cursor), "%s/%lld/%s", release->model,
+                   (long long)release->created_ms, release->version);
+}
+
+/* Cuts `cursor` at its slashes. @return false = it is none, and the list begins at its beginning */
+static bool read_release_cursor(char *cursor, struct release *ret_place)
+{
+    char *created = cursor ? strchr(cursor, '/') : NULL;
+    char *version = created ? strchr(created + 1, '/') : NULL;
+
+    if (!version)
+        return false;
+    *created++ = *version++ = '\0';
+    *ret_place = (struct release) { .model = cursor, .version = version };
+    return tn_text_i64(created, &ret_place->created_ms);
+}
+
+static bool is_after(const struct release *release, const struct release *place)
+{
+    return by_release(&release, &place) > 0;
+}
+
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page)
 {
+    tn_auto(tn_str_free) char *cursor = page->cursor ? strdup(page->cursor) : NULL;
+    struct release place = { .key = NULL };
+    bool begun = !read_release_cursor(cursor, &place);
+    const struct release *last = NULL;
     json_t *array = json_array();
     size_t limit = limit_of(page);
-    bool begun = !page->cursor || !page->cursor[0];
-    const struct release *last = NULL;
 
     set_cursor(page, "");
     release_sort(fleet); /* model by model, the newest first */
     for (size_t i = 0; i < fleet->release_list.count; i++) {
         const struct release *release = fleet->release_list.item[i];
-        char place[sizeof(page->ret_cursor)];
 
-        if (model && model[0] && strcmp(release->model, model) != 0)
+        if ((model && model[0] && strcmp(release->model, model) != 0) ||
+            (!begun && !is_after(release, &place)))
             continue;
-        (void)snprintf(place, sizeof(place), "%zu", i);
-        if (!begun) {
-            begun = strcmp(place, page->cursor) == 0;
-            if (!begun)
-                continue;
-        }
         if (last && json_array_size(array) == limit) {
-            set_cursor(page, place);
+            set_release_cursor(page, last);
             break;
         }
         last = release;

@@ -302,6 +302,22 @@ static int serve(struct tn_tenond *tenond, int signals, struct tn_error *err)
     }
 }
 
+/* All that was acknowledged is durable before this: when each device was heard last is all that a
+ * full disk can take. */
+static void keep_seen(struct tn_tenond *tenond)
+{
+    struct tn_error err = { 0 };
+    int rc = tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), 0, &err);
+    int committed = tn_fleet_commit(tenond->fleet, rc < 0 ? NULL : &err);
+    struct tn_event event;
+
+    if (rc == TN_OK && committed == TN_OK)
+        return;
+    tn_event_begin(&event, TN_EVENT_WARNING, "last_seen_lost");
+    tn_event_text(&event, "error", err.text);
+    tn_event_end(&event);
+}
+
 /* Lets requests in progress end; a second signal ends it at once. */
 static int drain(struct tn_tenond *tenond, int signals, struct tn_error *err)
 {
@@ -316,8 +332,8 @@ static int drain(struct tn_tenond *tenond, int signals, struct tn_error *err)
         if (rc < 0)
             return rc;
     }
-    (void)tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), 0, err);
-    return tn_fleet_commit(tenond->fleet, err);
+    keep_seen(tenond);
+    return TN_OK;
 }
 
 static void say(const char *name, const struct tn_tenond *tenond)
