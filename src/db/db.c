@@ -36,14 +36,14 @@ struct tn_db {
 
 /* A lock file beside it: closing any descriptor of the database itself would drop SQLite's locks.
  * It is never removed, or two processes could each lock their own. */
-static int take_lock(const char *path, int *ret_fd, struct tn_error *err)
+int tn_db_lock(const char *path, int *ret_fd, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *lock = NULL;
     tn_auto(tn_fd_done) int fd = -1;
 
     if (asprintf(&lock, "%s.lock", path) < 0) {
         lock = NULL;
-        return tn_fail(err, TN_E_NOMEM, "open '%s'", path);
+        return tn_fail(err, TN_E_NOMEM, "lock '%s'", path);
     }
     fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -139,7 +139,7 @@ static int prepare_all(struct tn_db *db, struct tn_error *err)
 
 static int open_inside(struct tn_db *db, struct tn_error *err)
 {
-    int rc = take_lock(db->path, &db->lock_fd, err);
+    int rc = tn_db_lock(db->path, &db->lock_fd, err);
 
     if (rc == TN_OK)
         rc = make_file(db->path, err);
@@ -422,7 +422,8 @@ static int copy_pages(const char *from, const char *to, struct tn_error *err)
     if (code != SQLITE_DONE)
         return tn_sqlite_fail(target, code, err, "backup");
     /* one file that stands alone, without a log beside it */
-    return tn_sqlite_run(target, "PRAGMA journal_mode=DELETE", err);
+    rc = tn_sqlite_run(target, "PRAGMA journal_mode=DELETE", err);
+    return rc < 0 ? rc : check_integrity(target, err);
 }
 
 static int sync_file(const char *path, struct tn_error *err)
@@ -448,7 +449,7 @@ static int sync_folder_of(const char *path, struct tn_error *err)
     return tn_dir_sync(folder, err);
 }
 
-int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err)
+int tn_db_backup(const char *from, const char *path, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *temporary = NULL;
     tn_auto(tn_unlink_done) const char *undo = NULL;
@@ -464,7 +465,7 @@ int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err)
         return tn_fail_os(err, TN_E_IO, "create '%s'", temporary);
     (void)close(fd);
     undo = temporary;
-    rc = copy_pages(db->path, temporary, err);
+    rc = copy_pages(from, temporary, err);
     if (rc == TN_OK)
         rc = sync_file(temporary, err);
     if (rc < 0)

@@ -7,8 +7,7 @@
  * server calls it once per wake-up of its loop, and answers nobody before it). Every value is
  * bound, never part of SQL text.
  *
- * A `struct tn_db` belongs to one thread (but tn_db_backup()); the checkpoint thread inside is its
- * own business. Text in
+ * A `struct tn_db` belongs to one thread; the checkpoint thread inside is its own business. Text in
  * rows is UTF-8 without NUL; a NULL pointer is stored as NULL and read as NULL. Times are wall time
  * in ms since 1970. Text of a row that tn_db_each() hands out lives for that call.
  */
@@ -192,10 +191,17 @@ int tn_db_commit(struct tn_db *db, struct tn_error *err);
 /** Forgets everything since the last commit. */
 void tn_db_rollback(struct tn_db *db);
 
-/** A whole copy of what is committed, readable as a database of its own; made under a temporary
- * name, fsynced, renamed. Blocks as long as the copy takes, over a connection of its own: any
- * thread may call it while another uses `db`, which must not be closed meanwhile. */
-int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err);
+/**
+ * A whole copy of what is committed in the database `from`, whether this process, another one or
+ * nobody has it open: one file that opens as a database of its own, made under a temporary name,
+ * checked, fsynced, renamed. Writers go on meanwhile. Blocks as long as the copy takes; any thread.
+ * @return 0, TN_E_CORRUPT, TN_E_AGAIN, TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM
+ */
+int tn_db_backup(const char *from, const char *path, struct tn_error *err);
+
+/** Keeps servers away from the database `path`, which need not exist yet, until `*ret_fd` is
+ * closed. @return 0, TN_E_AGAIN (a server has it), TN_E_IO, TN_E_NOMEM */
+int tn_db_lock(const char *path, int *ret_fd, struct tn_error *err);
 
 /** Figures for metrics. */
 struct tn_db_figures {

@@ -49,7 +49,8 @@ static const struct row rows[] = {
     ROW("pause-percent", "N", "20", COUNT, pause_percent, "... of which N percent failed."),
     ROW("drain", "TIME", "30s", DURATION, drain_ns,
         "After SIGTERM: time for requests in progress to end."),
-    ROW("to", "DIR", NULL, TEXT, to, "backup: the folder that receives the copy."),
+    ROW("to", "DIR", NULL, TEXT, to,
+        "backup: the folder that receives the copy; the server may run."),
     ROW("verbose", NULL, NULL, FLAG, verbose, "Log every request, not only changes and failures."),
 };
 

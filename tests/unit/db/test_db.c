@@ -536,7 +536,7 @@ TEST(backup__holds_what_is_committed_and_opens_as_a_database_of_its_own)
     put_well(place.db, TN_TABLE_SETTING, &(struct tn_row_setting) { .name = "kept" });
     commit_well(place.db);
     put_well(place.db, TN_TABLE_SETTING, &(struct tn_row_setting) { .name = "lost" });
-    if (tn_db_backup(place.db, copy.path, &err) != TN_OK)
+    if (tn_db_backup(place.path, copy.path, &err) != TN_OK)
         fail_msg("backup: %s", err.text);
     commit_well(place.db);
     copy.db = open_well(&copy);
@@ -552,10 +552,10 @@ TEST(backup__that_fails_leaves_no_file)
     char path[128];
 
     (void)snprintf(path, sizeof(path), "%s/none/copy.db", place.folder);
-    assert_true(tn_db_backup(place.db, path, NULL) < 0);
+    assert_true(tn_db_backup(place.path, path, NULL) < 0);
     (void)snprintf(path, sizeof(path), "%s/taken", place.folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_true(tn_db_backup(place.db, path, NULL) < 0);
+    assert_true(tn_db_backup(place.path, path, NULL) < 0);
     assert_int_equal(rmdir(path), 0);
     place_done(&place);
 }
