@@ -2,7 +2,8 @@
  * The fleet's durable rows, behind one interface that owns the row structs. Today SQLite; no SQL
  * stands anywhere else.
  *
- * Rows are read once, at start; after that the fleet lives in memory and only writes here. Writes
+ * Rows that decide something are read once, at start; after that the fleet lives in memory and only
+ * writes here. What has ended is read when somebody asks for it. Writes
  * go into one open transaction; tn_db_commit() makes all of them durable at once (group commit: the
  * server calls it once per wake-up of its loop, and answers nobody before it). Every value is
  * bound, never part of SQL text.
@@ -80,6 +81,9 @@ struct tn_row_deployment {
     int64_t created_ms;
     const char *created_by;
     int64_t brake_from; /* actions from this id on count for its brake */
+    int64_t counted;    /* 0: an older program's row, whose actions are still to be counted */
+    int64_t assigned, finished, failed, canceled, withdrawn; /* its actions, by how they ended */
+    int64_t braked_finished, braked_failed;                  /* those that count for its brake */
 };
 
 /** What one device is to do. Key: id. */
@@ -93,6 +97,7 @@ struct tn_row_action {
     const char *detail;  /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
+    int64_t settled; /* 1: it has ended and decides nothing any more; tn_db_settle() */
 };
 
 /** One device's word about one engine. Key: digest, device. */
@@ -171,6 +176,27 @@ int tn_db_each(struct tn_db *db, enum tn_table table, tn_row_fn each, void *user
  */
 int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_fn each, void *user,
                  struct tn_error *err);
+
+/** Questions that an index answers; what a question does not take is not looked at. */
+enum tn_query {
+    TN_QUERY_ACTION,            /* by `number`, its id */
+    TN_QUERY_ACTIONS_UNSETTLED, /* all, by id */
+    TN_QUERY_ACTIONS_FAILED,    /* before id `number`, newest first */
+    TN_QUERY_ACTIONS_OF_DEVICE, /* the settled ones of `text` before id `number`, newest first */
+    TN_QUERY_ACTIONS_SETTLED,   /* after id `number`, oldest first */
+    TN_QUERY_COUNT
+};
+struct tn_question {
+    enum tn_query query;
+    const char *text;
+    int64_t number;
+};
+/** The callback may read and change the table, but not rows that are still to come. */
+int tn_db_find(struct tn_db *db, const struct tn_question *question, tn_row_fn each, void *user,
+               struct tn_error *err);
+
+/** Marks an action as settled; a write as tn_db_put(). */
+int tn_db_settle(struct tn_db *db, int64_t action, struct tn_error *err);
 
 /** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
  * begins with the first write. A failure may have undone the transaction (a full disk): until
