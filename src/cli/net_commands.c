@@ -210,6 +210,8 @@ static const char *const devices_examples[] = {
     "One device: what it is, what it runs, what it is to do.",
     "tenon devices label edge-17 site=north rack=",
     "Set one label, remove another.",
+    "tenon devices poll edge-17 30s",
+    "It asks every 30 seconds from its next poll on.",
     "tenon devices add edge-18 --device t4+trt8.4.1.5",
     "Register a device before it comes.",
     "tenon devices token new edge-18 --output edge-18.token",
@@ -220,13 +222,15 @@ const struct tn_command tn_cmd_devices = {
     .name = "devices",
     .args = "[VERB] [ARGUMENT…]",
     .max_args = 65,
-    .verbs = "list|show|label|add|token|remove",
+    .verbs = "list|show|label|poll|add|token|remove",
     .summary = "List, label and register the devices of the fleet.",
     .details = "Without a verb: list.\n\n"
                "list: the devices, with what they are and run.\n\n"
                "show ID: all that is known of one.\n\n"
                "label ID NAME=VALUE…: the operator's own words about a device; an empty value "
                "removes the label.\n\n"
+               "poll ID TIME, poll ID default: how often the device is to ask, from its next poll "
+               "on; without an ID that of all devices that have no time of their own.\n\n"
                "add ID: registers a device before its first contact.\n\n"
                "token new ID, token revoke ID: the token by which it is known. A new one is shown "
                "once.\n\n"

@@ -31,6 +31,7 @@ struct tn_row_device {
     const char *registered_by; /* "gateway", "operator", "token" */
     int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
     int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
+    int64_t poll_seconds;                       /* its own; 0 = the server's */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `deleted`. */

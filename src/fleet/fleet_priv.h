@@ -8,6 +8,7 @@
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
  *   evidence.c what devices said about engines; when an engine is stopped
+ *   poll.c     how often devices are to ask
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
  * Every mutation checks first and changes then. A failure after the first change (memory, disk)
@@ -61,6 +62,7 @@ struct tn_fleet_device {
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
     int64_t flags;
+    int64_t poll_seconds; /* 0 = the server's */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
     size_t class_at;     /* place in its class */
@@ -256,6 +258,7 @@ struct tn_fleet {
     struct tn_db *db;
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
+    int64_t poll_seconds; /* as the operator set it; 0 = the option */
     bool damaged;
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, kept_blobs;
@@ -299,6 +302,10 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
 /** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
 const char *device_attribute(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
+
+/* ---- poll.c ---- */
+
+bool setting_load_row(const void *row, void *fleet);
 
 /* ---- class.c ---- */
 

@@ -184,8 +184,8 @@ void tn_ddi_poll(struct tn_http_request *request, void *user)
     base_of(request, &base);
     poll = (struct tn_ddi_poll) {
         .base = tn_buf_text(&base),
-        .sleep_s =
-            tn_ddi_sleep_s(tenond->options.poll_ns / 1000000000, tn_http_part(request, "id")),
+        .sleep_s = tn_ddi_sleep_s(tn_fleet_poll_seconds(tenond->fleet, device),
+                                  tn_http_part(request, "id")),
         .attributes = tn_fleet_wants_attributes(device),
     };
     if (tn_fleet_action(tenond->fleet, device, &action)) {

@@ -61,6 +61,10 @@ const struct tn_route tn_tenond_routes[] = {
 
     /* people and programs */
     GET(API "/server", VIEWER, tn_rest_server, "Version, time, figures, the token's role."),
+    GET(API "/server/settings", VIEWER, tn_rest_settings,
+        "What an operator may change at run time."),
+    SEND("PUT", API "/server/settings", ADMIN, SMALL, "poll: time or null", tn_rest_settings_put,
+         "The time between two polls of a device; null: that of `--poll`."),
     GET(API "/devices", VIEWER, tn_rest_devices,
         "A page of devices; `?where=` filters, an error names the column."),
     GET(API "/devices/{id}", VIEWER, tn_rest_device,
@@ -70,6 +74,8 @@ const struct tn_route tn_tenond_routes[] = {
     BARE("DELETE", API "/devices/{id}", ADMIN, tn_rest_device_delete, "Forgets a device."),
     SEND("PUT", API "/devices/{id}/labels", PUBLISHER, SMALL, "name: text or null",
          tn_rest_device_labels, "Sets labels; null removes one."),
+    SEND("PUT", API "/devices/{id}/poll", PUBLISHER, SMALL, "poll: time or null",
+         tn_rest_device_poll, "The device's own time between two polls; null: the server's."),
     BARE("POST", API "/devices/{id}/token", ADMIN, tn_rest_device_token,
          "A new token for the device, shown once."),
     BARE("DELETE", API "/devices/{id}/token", ADMIN, tn_rest_device_token_delete,

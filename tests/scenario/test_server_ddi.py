@@ -160,6 +160,51 @@ def test_links__echo_the_tenant_as_written_in_any_case(published):
         assert f"/{tenant}/controller/v1/dev-1/configData" in links(call("GET", "", tenant=tenant))["configData"]
 
 
+def sleeps(call):
+    hours, minutes, seconds = json.loads(call("GET", "")[2])["config"]["polling"]["sleep"].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def test_poll__time_is_the_servers_or_the_devices_own_from_the_next_poll_on(published):
+    one, two = published.own("dev-1", "tok-1"), published.own("dev-2", "tok-2")
+    assert 27 <= sleeps(one) <= 33
+    assert published.rest("PUT", "/server/settings", {"poll": "5m"}) == \
+        {"poll_seconds": 300, "poll_default_seconds": 30}
+    assert published.rest("PUT", "/devices/dev-1/poll", {"poll": "2h"})["poll_own"] is True
+    for _ in range(2):
+        assert 6480 <= sleeps(one) <= 7920 and 270 <= sleeps(two) <= 330
+        dress(one)  # configData replaces attributes; this is none
+        assert 6480 <= sleeps(one) <= 7920
+        published.end()
+        published.start()
+    assert published.rest("GET", "/devices/dev-1")["poll_seconds"] == 7200
+    assert published.rest("GET", "/server/settings")["poll_seconds"] == 300
+    published.rest("PUT", "/devices/dev-1/poll", {"poll": None})
+    assert 270 <= sleeps(one) <= 330
+    published.rest("PUT", "/server/settings", {"poll": None})
+    assert 27 <= sleeps(one) <= 33 and 27 <= sleeps(two) <= 33
+
+
+@pytest.mark.parametrize("body", [{}, {"poll": 30}, {"poll": "soon"}, {"poll": "0s"}, {"poll": "999ms"}, {"poll": "24h"},
+                                  {"poll": "30s", "more": 1}])
+def test_poll__time_out_of_bounds_is_refused_for_all_and_for_one(published, body):
+    call = published.own("dev-1", "tok")
+    for path in ("/server/settings", "/devices/dev-1/poll"):
+        published.rest("PUT", path, body, status=400)
+    published.rest("PUT", "/devices/nobody/poll", {"poll": "30s"}, status=404)
+    assert 27 <= sleeps(call) <= 33
+
+
+def test_poll__time_is_set_on_the_command_line(published):
+    published.own("dev-1", "tok")
+    there = ["--server", published.url, "--token-file", published.admin]
+    assert answer("devices", "poll", "dev-1", "45s", *there)[0]["poll_seconds"] == 45
+    assert answer("devices", "poll", "1h", *there)[0]["poll_seconds"] == 3600
+    assert answer("devices", "show", "dev-1", *there)[0]["poll_seconds"] == 45
+    assert answer("devices", "poll", "dev-1", "default", *there)[0]["poll_seconds"] == 3600
+    assert answer("devices", "poll", "dev-1", "later", *there, status=2) == []
+
+
 # ---- a whole life ----
 
 def test_device__lives_a_whole_update(published, engines):
