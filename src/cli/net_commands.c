@@ -275,6 +275,9 @@ static const struct tn_option deploy_options[] = {
     { "to", 't', TN_ARG_TEXT, "EXPR", NULL, false,
       "Only devices that EXPR holds for (default: all)." },
     { "first", 'f', TN_ARG_TEXT, "N", NULL, false, "Stop after N devices (default: all)." },
+    { "type", 0, TN_ARG_CHOICE, NULL, "forced|soft|download-only", false,
+      "soft: a device may wait; download-only: it fetches the engine and installs nothing "
+      "(default: forced)." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "Also engines that may load, where none is sure to (default: loads)." },
     TN_NET_OPTIONS,
@@ -285,6 +288,8 @@ static const char *const deploy_examples[] = {
     "Every device of site north gets what the channel points to, now and later.",
     "tenon deploy yolo@1.2.0 --first 5",
     "Five devices, then stop.",
+    "tenon deploy yolo@1.3.0 --type download-only",
+    "Devices fetch it tonight; a forced deployment installs it tomorrow.",
     NULL,
 };
 const struct tn_command tn_cmd_deploy = {
@@ -319,10 +324,10 @@ const struct tn_command tn_cmd_deployments = {
     .name = "deployments",
     .args = "[VERB] [N]",
     .max_args = 2,
-    .verbs = "list|show|pause|resume|stop",
+    .verbs = "list|show|pause|resume|stop|force",
     .summary = "List, pause, resume and stop deployments.",
     .details = "Without a verb: list. A paused deployment starts nothing new; what a device has "
-               "begun goes on.",
+               "begun goes on. force: a soft deployment becomes a forced one.",
     .options = deployments_options,
     .examples = deployments_examples,
     .exits = EXITS,

@@ -82,6 +82,7 @@ struct tn_row_deployment {
     int64_t created_ms;
     const char *created_by;
     int64_t brake_from; /* actions from this id on count for its brake */
+    const char *type;   /* "forced", "soft", "download-only"; NULL = forced */
 };
 
 /** What one device is to do. Key: id. */
@@ -90,9 +91,9 @@ struct tn_row_action {
     const char *device;
     int64_t deployment;
     const char *model, *version, *digest;
-    const char *state;   /* "pending", "retrieved", "running", "canceling", "finished", "error",
-                            "canceled" */
-    const char *detail;  /* the telling line of the last status */
+    const char *state;  /* "pending", "retrieved", "running", "canceling", "finished", "downloaded",
+                           "error", "canceled", "withdrawn" */
+    const char *detail; /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
 };

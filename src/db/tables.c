@@ -40,7 +40,7 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
         INTEGER(deployment, created_ms), TEXT(deployment, created_by),
-        INTEGER(deployment, brake_from) } },
+        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 2) } },
     [TN_TABLE_ACTION] = { "action", 1, true, {
         SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
         TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),

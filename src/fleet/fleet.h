@@ -127,12 +127,21 @@ bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 
 /* ---- deployments ---- */
 
+/** What the devices of a deployment are told; hawkBit's words. */
+enum tn_assignment {
+    TN_ASSIGN_FORCED,        /* download and install now */
+    TN_ASSIGN_SOFT,          /* the device may wait with both */
+    TN_ASSIGN_DOWNLOAD_ONLY, /* fetch it now, install nothing */
+    TN_ASSIGNMENTS
+};
+
 struct tn_deploy {
     const char *model, *channel,
         *version;       /* one of channel, version; both NULL = channel "stable" */
     const char *filter; /* NULL = every device */
     int64_t first;      /* stop after so many; 0 = all */
     bool accept_may_load;
+    const char *type; /* "forced", "soft", "download-only"; NULL = forced */
 };
 /** Assigns at once to every device that matches and has an engine. @return 0, TN_E_INVALID (filter,
  * with a caret), TN_E_NOTFOUND */
@@ -142,13 +151,19 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
 int tn_fleet_deployment_set(struct tn_fleet *fleet, int64_t id, const char *state, const char *why,
                             const char *who, int64_t now_ms, struct tn_error *err);
 
+/** Makes a soft deployment forced, for what is under way too. @return 0 (also when it is),
+ * TN_E_NOTFOUND, TN_E_USAGE (it is download-only) */
+int tn_fleet_deployment_force(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
+                              struct tn_error *err);
+
 /* ---- actions ---- */
 
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char
-        *state; /* "pending" "retrieved" "running" "canceling" "finished" "error" "canceled" */
+    const char *state; /* "pending" "retrieved" "running" "canceling" "finished" "downloaded"
+                          "error" "canceled" */
+    enum tn_assignment assignment;
     bool canceling;
     const char *model, *version;
     const char *digest; /* of the engine */

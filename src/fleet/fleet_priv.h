@@ -165,6 +165,7 @@ struct deployment {
     struct tn_filter *filter; /* NULL = every device */
     int64_t first;
     bool accept_may_load;
+    enum tn_assignment assignment;
     enum deployment_state state;
     int64_t created_ms;
     struct release *release;  /* what it is for now; NULL = none yet */
@@ -180,6 +181,7 @@ enum action_state {
     ACTION_RUNNING,
     ACTION_CANCELING,
     ACTION_FINISHED,
+    ACTION_DOWNLOADED, /* all that a download-only deployment asked for; nothing was installed */
     ACTION_ERROR,
     ACTION_CANCELED,
     ACTION_WITHDRAWN, /* by the server, before the device had fetched it: as if never given */
@@ -369,6 +371,7 @@ int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
                    struct tn_error *err);
 struct deployment *deployment_find(const struct tn_fleet *fleet, int64_t id);
 const char *deployment_state_name(enum deployment_state state);
+const char *assignment_name(enum tn_assignment assignment);
 /** Finds out anew what each deployment is for and which of them run; after a change of either. */
 int deployments_settle(struct tn_fleet *fleet, struct tn_error *err);
 bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device);
@@ -416,6 +419,8 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
                  struct tn_fleet_action *ret_action);
 /** The engine of a model that the device runs as far as is known, or NULL. */
 const struct action *action_installed(const struct tn_fleet_device *device, const char *model);
+/** The engine of a model that the device fetched last without installing it, or NULL. */
+const struct action *action_downloaded(const struct tn_fleet_device *device, const char *model);
 
 /* ---- evidence.c ---- */
 

@@ -38,7 +38,8 @@ const char *device_state(const struct tn_fleet_device *device)
         return "pending";
     if (!device->class)
         return "unknown";
-    if (!device->actions || device->actions->state >= ACTION_CANCELED)
+    if (!device->actions || device->actions->state == ACTION_DOWNLOADED ||
+        device->actions->state >= ACTION_CANCELED)
         return action_installed(device, NULL) ? "in-sync" : "registered";
     return device->actions->state == ACTION_ERROR ? "error" : "in-sync";
 }
@@ -339,6 +340,7 @@ static json_t *deployment_json(const struct deployment *deployment)
     tn_json_set_str(json, "to", deployment->filter_text);
     tn_json_set(json, "first", deployment->first ? json_integer(deployment->first) : json_null());
     tn_json_set(json, "accept_may_load", json_boolean(deployment->accept_may_load));
+    tn_json_set_str(json, "type", assignment_name(deployment->assignment));
     tn_json_set_str(json, "state", deployment_state_name(deployment->state));
     tn_json_set_str(json, "why", deployment->why);
     set_time(json, "created", deployment->created_ms);

@@ -38,6 +38,7 @@ void tn_rest_deploy(struct tn_http_request *request, void *user);
 void tn_rest_deployments(struct tn_http_request *request, void *user);
 void tn_rest_deployment(struct tn_http_request *request, void *user);
 void tn_rest_deployment_state(struct tn_http_request *request, void *user);
+void tn_rest_deployment_force(struct tn_http_request *request, void *user);
 void tn_rest_actions(struct tn_http_request *request, void *user);
 void tn_rest_action(struct tn_http_request *request, void *user);
 void tn_rest_action_cancel(struct tn_http_request *request, void *user);

@@ -306,6 +306,60 @@ def test_cancel__that_a_device_refuses_leaves_the_update_to_it(published):
     assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
 
 
+# ---- soft and download-only ----
+
+def given(call):
+    """The link to the deployment that the device is offered, its number, and how it is to be handled."""
+    href = links(call("GET", ""))["deploymentBase"].split("/dev-1", 1)[1]
+    deployment = json.loads(call("GET", href)[2])["deployment"]
+    return href, re.search(r"deploymentBase/(\d+)", href)[1], (deployment["download"], deployment["update"])
+
+
+def test_soft__is_an_attempt_until_it_is_forced_and_then_has_another_link(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    there = ["--server", published.url, "--token-file", published.admin]
+    deployment, = answer("deploy", "small@stable", "--type", "soft", *there)
+    assert deployment["type"] == "soft"
+    soft, number, handling = given(call)
+    assert handling == ("attempt", "attempt") and given(call)[0] == soft
+    assert answer("deployments", "force", str(deployment["id"]), *there)[0]["type"] == "forced"
+    forced, again, handling = given(call)
+    assert (again, handling) == (number, ("forced", "forced")) and forced != soft
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+    published.rest("POST", "/deployments/99/force", status=404)
+
+
+def test_download_only__ends_when_the_file_is_there_and_installs_nothing(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deployment = deploy(published, type="download-only")
+    _, number, handling = given(call)
+    assert handling == ("forced", "skip")
+    feedback = f"/deploymentBase/{number}/feedback"
+    assert call("POST", feedback, tell("download", "none"))[0] == 200
+    assert call("POST", feedback, tell("downloaded", "success", ["got it"]))[0] == 200
+    assert call("POST", feedback, tell("downloaded", "success"))[0] == 410
+    action = published.rest("GET", f"/actions/{number}")
+    assert (action["state"], action["type"]) == ("downloaded", "download-only")
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"] is None and device["models"] == [] and device["state"] == "registered"
+    assert published.rest("GET", f"/deployments/{deployment['id']}")["finished"] == 1
+    assert set(links(call("GET", ""))) == {"configData"}
+    assert call("GET", f"/installedBase/{number}")[0] == 404
+    published.rest("POST", f"/deployments/{deployment['id']}/force", status=400)
+    deploy(published)
+    _, number, handling = given(call)
+    assert handling == ("forced", "forced")
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+    assert published.rest("GET", "/devices/dev-1")["installed"]["digest"] == engines[1][0][1]["digest"]
+
+
+def test_deployment__of_an_unknown_type_is_refused(published):
+    published.rest("POST", "/deployments", {"model": "small", "type": "timeforced"}, status=400)
+    assert published.rest("GET", "/deployments")["items"] == []
+
+
 # ---- ranges and resume ----
 
 @pytest.fixture
