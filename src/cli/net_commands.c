@@ -210,6 +210,8 @@ static const char *const devices_examples[] = {
     "One device: what it is, what it runs, what it is to do.",
     "tenon devices label edge-17 site=north rack=",
     "Set one label, remove another.",
+    "tenon devices poll edge-17 30s",
+    "It asks every 30 seconds from its next poll on.",
     "tenon devices add edge-18 --device t4+trt8.4.1.5",
     "Register a device before it comes.",
     "tenon devices token new edge-18 --output edge-18.token",
@@ -220,13 +222,15 @@ const struct tn_command tn_cmd_devices = {
     .name = "devices",
     .args = "[VERB] [ARGUMENT…]",
     .max_args = 65,
-    .verbs = "list|show|label|add|token|remove",
+    .verbs = "list|show|label|poll|add|token|remove",
     .summary = "List, label and register the devices of the fleet.",
     .details = "Without a verb: list.\n\n"
                "list: the devices, with what they are and run.\n\n"
                "show ID: all that is known of one.\n\n"
                "label ID NAME=VALUE…: the operator's own words about a device; an empty value "
                "removes the label.\n\n"
+               "poll ID TIME, poll ID default: how often the device is to ask, from its next poll "
+               "on; without an ID that of all devices that have no time of their own.\n\n"
                "add ID: registers a device before its first contact.\n\n"
                "token new ID, token revoke ID: the token by which it is known. A new one is shown "
                "once.\n\n"
@@ -271,6 +275,9 @@ static const struct tn_option deploy_options[] = {
     { "to", 't', TN_ARG_TEXT, "EXPR", NULL, false,
       "Only devices that EXPR holds for (default: all)." },
     { "first", 'f', TN_ARG_TEXT, "N", NULL, false, "Stop after N devices (default: all)." },
+    { "type", 0, TN_ARG_CHOICE, NULL, "forced|soft|download-only", false,
+      "soft: a device may wait; download-only: it fetches the engine and installs nothing "
+      "(default: forced)." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "Also engines that may load, where none is sure to (default: loads)." },
     TN_NET_OPTIONS,
@@ -281,6 +288,8 @@ static const char *const deploy_examples[] = {
     "Every device of site north gets what the channel points to, now and later.",
     "tenon deploy yolo@1.2.0 --first 5",
     "Five devices, then stop.",
+    "tenon deploy yolo@1.3.0 --type download-only",
+    "Devices fetch it tonight; a forced deployment installs it tomorrow.",
     NULL,
 };
 const struct tn_command tn_cmd_deploy = {
@@ -315,10 +324,10 @@ const struct tn_command tn_cmd_deployments = {
     .name = "deployments",
     .args = "[VERB] [N]",
     .max_args = 2,
-    .verbs = "list|show|pause|resume|stop",
+    .verbs = "list|show|pause|resume|stop|force",
     .summary = "List, pause, resume and stop deployments.",
     .details = "Without a verb: list. A paused deployment starts nothing new; what a device has "
-               "begun goes on.",
+               "begun goes on. force: a soft deployment becomes a forced one.",
     .options = deployments_options,
     .examples = deployments_examples,
     .exits = EXITS,

@@ -158,6 +158,7 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
     if (rc != 0)
         return rc;
     tn_json_set_str(body, "to", to);
+    tn_json_set_str(body, "type", tn_given(call, "type"));
     tn_json_set(body, "accept_may_load", json_boolean(accept && strcmp(accept, "may-load") == 0));
     rc = tn_net_send(net, "POST", "/api/v1/deployments", json_incref(body), &answer, err);
     if (rc < 0)
@@ -178,6 +179,7 @@ static int deployments_list(struct tn_net *net, struct tn_error *err)
         { "MODEL", "model", TN_CELL_TEXT },
         { "AT", "channel|version", TN_CELL_TEXT },
         { "TO", "to", TN_CELL_TEXT },
+        { "TYPE", "type", TN_CELL_TEXT },
         { "STATE", "state", TN_CELL_TEXT },
         { "ASSIGNED", "assigned", TN_CELL_COUNT },
         { "FINISHED", "finished", TN_CELL_COUNT },
@@ -197,6 +199,7 @@ static const struct tn_net_column deployment_columns[] = {
     { "version", "version", TN_CELL_TEXT },
     { "to", "to", TN_CELL_TEXT },
     { "first", "first", TN_CELL_TEXT },
+    { "type", "type", TN_CELL_TEXT },
     { "state", "state", TN_CELL_TEXT },
     { "why", "why", TN_CELL_TEXT },
     { "assigned", "assigned", TN_CELL_TEXT },
@@ -252,6 +255,20 @@ static int deployments_stop(struct tn_net *net, struct tn_error *err)
     return set_state(net, "stopped", err);
 }
 
+static int deployments_force(struct tn_net *net, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *answer = NULL;
+    int rc;
+
+    tn_buf_adds(&path, "/api/v1/deployments");
+    tn_url_add_segment(&path, net->call->args[1]);
+    tn_buf_adds(&path, "/force");
+    rc = tn_net_send(net, "POST", tn_buf_text(&path), NULL, &answer, err);
+    return rc < 0 ? rc
+                  : tn_net_say(net, answer, err, "deployment %s is forced", net->call->args[1]);
+}
+
 int tn_net_deployments(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_verb verbs[] = {
@@ -260,6 +277,7 @@ int tn_net_deployments(struct tn_net *net, struct tn_error *err)
         { "pause", deployments_pause, "N", 1, 1, "why " },
         { "resume", deployments_resume, "N", 1, 1, "why " },
         { "stop", deployments_stop, "N", 1, 1, "why " },
+        { "force", deployments_force, "N", 1, 1, "" },
     };
 
     return tn_net_dispatch(net, verbs, TN_COUNT(verbs), err);

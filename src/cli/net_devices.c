@@ -65,6 +65,7 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "registered", "created", TN_CELL_AGO },
         { "by", "registered_by", TN_CELL_TEXT },
         { "seen", "seen", TN_CELL_AGO },
+        { "poll seconds", "poll_seconds", TN_CELL_TEXT },
         { "gpu", "gpu", TN_CELL_TEXT },
         { "runtimes", "runtimes", TN_CELL_TEXT },
         { "platform", "platform", TN_CELL_TEXT },
@@ -117,6 +118,33 @@ static int devices_label(struct tn_net *net, struct tn_error *err)
     device_path(&path, args[1], "/labels");
     rc = tn_net_send(net, "PUT", tn_buf_text(&path), labels, &answer, err);
     return rc < 0 ? rc : tn_net_say(net, answer, err, "labelled %s", args[1]);
+}
+
+/* "poll edge-17 30s": one device; "poll 5m": all that have no time of their own. */
+static int devices_poll(struct tn_net *net, struct tn_error *err)
+{
+    const char *const *args = net->call->args;
+    bool one = net->call->arg_count == 3;
+    const char *time = args[one ? 2 : 1];
+    bool otherwise = strcmp(time, "default") == 0;
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *answer = NULL;
+    json_t *body;
+    int64_t ns;
+    int rc;
+
+    if (!otherwise && !tn_text_duration(time, &ns))
+        return tn_cli_usage(net->call, "'%s' is neither a time such as 30s nor 'default'", time);
+    if (one)
+        device_path(&path, args[1], "/poll");
+    else
+        tn_buf_adds(&path, "/api/v1/server/settings");
+    body = json_pack("{s:s?}", "poll", otherwise ? NULL : time);
+    rc = tn_net_send(net, "PUT", tn_buf_text(&path), body, &answer, err);
+    return rc < 0
+               ? rc
+               : tn_net_say(net, answer, err, "%s polls every %lld s", one ? args[1] : "a device",
+                            (long long)tn_json_int(answer, "poll_seconds", 0));
 }
 
 /* A bundled board by its name: the server knows it too; a fingerprint file as its attributes. */
@@ -232,6 +260,7 @@ int tn_net_devices(struct tn_net *net, struct tn_error *err)
         { "list", devices_list, "", 0, 0, "where " },
         { "show", devices_show, "ID", 1, 1, "" },
         { "label", devices_label, "ID NAME=VALUE…", 2, 64, "" },
+        { "poll", devices_poll, "[ID] TIME|default", 1, 2, "" },
         { "add", devices_add, "ID", 1, 1, "device device-token-file " },
         { "token", devices_token, "new|revoke ID", 2, 2, "output " },
         { "remove", devices_remove, "ID", 1, 1, "" },

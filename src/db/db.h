@@ -31,6 +31,7 @@ struct tn_row_device {
     const char *registered_by; /* "gateway", "operator", "token" */
     int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
     int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
+    int64_t poll_seconds;                       /* its own; 0 = the server's */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `deleted`. */
@@ -81,6 +82,7 @@ struct tn_row_deployment {
     int64_t created_ms;
     const char *created_by;
     int64_t brake_from; /* actions from this id on count for its brake */
+    const char *type;   /* "forced", "soft", "download-only"; NULL = forced */
     int64_t counted;    /* 0: an older program's row, whose actions are still to be counted */
     int64_t assigned, finished, failed, canceled, withdrawn; /* its actions, by how they ended */
     int64_t braked_finished, braked_failed;                  /* those that count for its brake */
@@ -92,9 +94,9 @@ struct tn_row_action {
     const char *device;
     int64_t deployment;
     const char *model, *version, *digest;
-    const char *state;   /* "pending", "retrieved", "running", "canceling", "finished", "error",
-                            "canceled" */
-    const char *detail;  /* the telling line of the last status */
+    const char *state;  /* "pending", "retrieved", "running", "canceling", "finished", "downloaded",
+                           "error", "canceled", "withdrawn" */
+    const char *detail; /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
     int64_t settled; /* 1: it has ended and decides nothing any more; tn_db_settle() */

@@ -20,7 +20,8 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), INTEGER(device, flags) } },
+        INTEGER(device, attributes_ms), INTEGER(device, flags),
+        LATER_INTEGER(device, poll_seconds, 2) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by) } },
@@ -39,7 +40,7 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
         INTEGER(deployment, created_ms), TEXT(deployment, created_by),
-        INTEGER(deployment, brake_from),
+        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 2),
         LATER_INTEGER(deployment, counted, 2), LATER_INTEGER(deployment, assigned, 2),
         LATER_INTEGER(deployment, finished, 2), LATER_INTEGER(deployment, failed, 2),
         LATER_INTEGER(deployment, canceled, 2), LATER_INTEGER(deployment, withdrawn, 2),

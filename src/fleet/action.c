@@ -5,7 +5,9 @@
  *   retrieved  the device knows of it                     -> running, finished, error, canceling
  *   running    it said that it works on it                -> finished, error, canceled, canceling
  *   canceling  the operator asked it to stop              -> canceled, running, finished, error
- *   finished, error, canceled, withdrawn                  -> nothing: an ended action stays ended
+ *   finished, downloaded, error, canceled, withdrawn      -> nothing: an ended action stays ended
+ *
+ * Of a download-only deployment `downloaded` stands where `finished` does for the others.
  */
 #include "fleet/fleet_priv.h"
 
@@ -19,9 +21,10 @@
 
 enum { ACTION_ID_MAX = INT32_MAX };
 
-static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
-                                                        "canceling", "finished",  "error",
-                                                        "canceled",  "withdrawn" };
+static const char *const state_names[ACTION_STATES] = {
+    "pending",    "retrieved", "running",  "canceling", "finished",
+    "downloaded", "error",     "canceled", "withdrawn",
+};
 
 const char *action_state_name(enum action_state state)
 {
@@ -297,6 +300,7 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
         /* a device knows nothing of the difference: it must not do it, that is all */
         .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
+        .assignment = action->deployment->assignment,
         .model = engine->release->model,
         .version = engine->release->version,
         .digest = engine->hex,
@@ -339,13 +343,24 @@ bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_d
     return true;
 }
 
-const struct action *action_installed(const struct tn_fleet_device *device, const char *model)
+static const struct action *newest(const struct tn_fleet_device *device, enum action_state state,
+                                   const char *model)
 {
     for (const struct action *action = device->actions; action; action = action->older)
-        if (action->state == ACTION_FINISHED &&
+        if (action->state == state &&
             (!model || strcmp(action->engine->release->model, model) == 0))
             return action;
     return NULL;
+}
+
+const struct action *action_installed(const struct tn_fleet_device *device, const char *model)
+{
+    return newest(device, ACTION_FINISHED, model);
+}
+
+const struct action *action_downloaded(const struct tn_fleet_device *device, const char *model)
+{
+    return newest(device, ACTION_DOWNLOADED, model);
 }
 
 bool tn_fleet_installed(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
@@ -528,6 +543,11 @@ static int keep_status(struct tn_fleet *fleet, struct action *action,
     return fleet_hurt(fleet, rc);
 }
 
+static enum action_state still_open(const struct action *action)
+{
+    return action->state == ACTION_CANCELING ? ACTION_CANCELING : ACTION_RUNNING;
+}
+
 static int check_words(const struct tn_feedback *feedback, struct tn_error *err)
 {
     if (word(executions, TN_COUNT(executions), feedback->execution) < 0)
@@ -541,19 +561,25 @@ static int check_words(const struct tn_feedback *feedback, struct tn_error *err)
 
 static enum action_state next_state(const struct action *action, const struct tn_feedback *feedback)
 {
+    bool download_only = action->deployment->assignment == TN_ASSIGN_DOWNLOAD_ONLY;
+    bool failed = strcmp(feedback->finished, outcomes[FAILURE]) == 0;
+
     switch ((enum execution)word(executions, TN_COUNT(executions), feedback->execution)) {
-    case CLOSED:
-        return strcmp(feedback->finished, outcomes[FAILURE]) == 0 ? ACTION_ERROR : ACTION_FINISHED;
+    case CLOSED: /* it was told to install nothing: this cannot mean that it did */
+        return failed ? ACTION_ERROR : download_only ? ACTION_DOWNLOADED : ACTION_FINISHED;
     case CANCELED:
         return ACTION_CANCELED;
+    case DOWNLOADED:
+        if (download_only)
+            return failed ? ACTION_ERROR : ACTION_DOWNLOADED;
+        return still_open(action);
     case REJECTED: /* a warning: it stays open */
     case PROCEEDING:
     case SCHEDULED:
     case RESUMED:
     case DOWNLOAD:
-    case DOWNLOADED:
     default:
-        return action->state == ACTION_CANCELING ? ACTION_CANCELING : ACTION_RUNNING;
+        return still_open(action);
     }
 }
 
@@ -635,6 +661,7 @@ json_t *action_to_json(const struct action *action, bool with_history)
     tn_json_set_str(json, "digest", engine->hex);
     tn_json_set_str(json, "name", engine->name);
     tn_json_set_str(json, "precision", tn_precision_name(engine->precision));
+    tn_json_set_str(json, "type", assignment_name(action->deployment->assignment));
     tn_json_set_str(json, "state", state_names[action->state]);
     tn_json_set_str(json, "detail", action->detail);
     tn_json_set(json, "offered", json_boolean(is_offered(action)));

@@ -17,6 +17,23 @@ const char *deployment_state_name(enum deployment_state state)
     return state_names[state];
 }
 
+static const char *const assignment_names[TN_ASSIGNMENTS] = { "forced", "soft", "download-only" };
+
+const char *assignment_name(enum tn_assignment assignment)
+{
+    return assignment_names[assignment];
+}
+
+static int assignment_of(const char *name, enum tn_assignment *ret_assignment)
+{
+    for (size_t i = 0; name && i < TN_COUNT(assignment_names); i++)
+        if (strcmp(assignment_names[i], name) == 0) {
+            *ret_assignment = (enum tn_assignment)i;
+            return TN_OK;
+        }
+    return name ? TN_E_INVALID : TN_OK; /* forced, as rows of before have it */
+}
+
 static int state_of(const char *name, enum deployment_state *ret_state)
 {
     for (size_t i = 0; name && i < TN_COUNT(state_names); i++)
@@ -57,7 +74,8 @@ int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
                                      .why = deployment->why,
                                      .created_ms = deployment->created_ms,
                                      .created_by = deployment->created_by,
-                                     .brake_from = deployment->brake_from };
+                                     .brake_from = deployment->brake_from,
+                                     .type = assignment_names[deployment->assignment] };
 
     return fleet_put(fleet, TN_TABLE_DEPLOYMENT, &row, err);
 }
@@ -84,6 +102,8 @@ static struct deployment *deployment_new(const struct tn_row_deployment *row, st
         rc = tn_filter_parse(row->filter, &deployment->filter, err);
     if (rc == TN_OK)
         rc = state_of(row->state, &deployment->state);
+    if (rc == TN_OK)
+        rc = assignment_of(row->type, &deployment->assignment);
     if (rc < 0) {
         deployment_free(deployment);
         return NULL;
@@ -233,29 +253,48 @@ static int replace_pending(struct tn_fleet *fleet, struct tn_fleet_device *devic
 {
     struct action *active = device->active;
 
-    if (active->state != ACTION_PENDING || strcmp(active->engine->hex, pick->engine->hex) == 0 ||
+    if (active->state != ACTION_PENDING ||
         strcmp(active->deployment->model, deployment->model) != 0)
         return TN_OK;
+    if (strcmp(active->engine->hex, pick->engine->hex) == 0 &&
+        active->deployment->assignment == deployment->assignment)
+        return TN_OK;
     return action_withdraw(fleet, active, "superseded before the device fetched it", now_ms, err);
+}
+
+/* `first N`: every place is taken, and not by what this device is to do now. */
+static bool is_full(const struct deployment *deployment, const struct tn_fleet_device *device)
+{
+    return deployment->first > 0 && deployment->assigned >= deployment->first &&
+           !(device->active && device->active->deployment == deployment);
+}
+
+/* All that the deployment asks for is there already. */
+static bool is_done(const struct tn_fleet_device *device, const struct deployment *deployment,
+                    const struct engine *engine)
+{
+    const struct action *action = action_installed(device, deployment->model);
+
+    if (action && strcmp(action->engine->hex, engine->hex) == 0)
+        return true;
+    if (deployment->assignment != TN_ASSIGN_DOWNLOAD_ONLY)
+        return false;
+    action = action_downloaded(device, deployment->model);
+    return action && strcmp(action->engine->hex, engine->hex) == 0;
 }
 
 static int consider(struct tn_fleet *fleet, struct tn_fleet_device *device,
                     struct deployment *deployment, int64_t now_ms, struct tn_error *err)
 {
     const struct candidate *pick = deploy_pick(fleet, device, deployment);
-    const struct action *installed;
     int rc = TN_OK;
 
-    if (!pick)
+    if (!pick || is_full(deployment, device))
         return TN_OK;
     if (device->active)
         rc = replace_pending(fleet, device, deployment, pick, now_ms, err);
-    if (rc < 0 || device->active ||
-        (deployment->first > 0 && deployment->assigned >= deployment->first))
+    if (rc < 0 || device->active || is_done(device, deployment, pick->engine))
         return rc;
-    installed = action_installed(device, deployment->model);
-    if (installed && strcmp(installed->engine->hex, pick->engine->hex) == 0)
-        return TN_OK;
     return action_assign(fleet, device, deployment, pick->engine, now_ms, err);
 }
 
@@ -376,7 +415,7 @@ int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_k
 
 void deploy_count(struct deployment *deployment, const struct action *action)
 {
-    bool finished = action->state == ACTION_FINISHED;
+    bool finished = action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED;
     bool failed = action->state == ACTION_ERROR;
 
     deployment->finished += finished;
@@ -438,10 +477,15 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
 static int make_row(struct tn_fleet *fleet, const struct tn_deploy *deploy, const char *who,
                     int64_t now_ms, struct tn_row_deployment *ret_row, struct tn_error *err)
 {
+    enum tn_assignment assignment = TN_ASSIGN_FORCED;
+
     if (!deploy->model || !deploy->model[0] || (deploy->channel && deploy->version))
         return tn_fail(err, TN_E_INVALID, "name a model, and a channel or a version of it");
     if (deploy->first < 0)
         return tn_fail(err, TN_E_INVALID, "'first' is a number of devices");
+    if (assignment_of(deploy->type, &assignment) < 0)
+        return tn_fail(err, TN_E_INVALID, "type '%.40s': forced, soft or download-only",
+                       deploy->type);
     if (fleet->deployments.count >= DEPLOYMENTS_MAX)
         return tn_fail(err, TN_E_TOOBIG, "more than %d deployments", (int)DEPLOYMENTS_MAX);
     *ret_row = (struct tn_row_deployment) {
@@ -457,6 +501,7 @@ static int make_row(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
         .state = state_names[DEPLOYMENT_RUNNING],
         .created_ms = now_ms,
         .created_by = who,
+        .type = assignment_names[assignment],
     };
     return TN_OK;
 }
@@ -486,9 +531,10 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
         rc = deployment_put(fleet, deployment, err);
     if (rc == TN_OK)
         rc = fleet_audit(fleet, who, "deploy", now_ms,
-                         json_pack("{s:I,s:s,s:s,s:s?}", "id", (json_int_t)deployment->id, "model",
-                                   row.model, "what", row.version ? row.version : row.channel, "to",
-                                   row.filter),
+                         json_pack("{s:I,s:s,s:s,s:s?,s:s}", "id", (json_int_t)deployment->id,
+                                   "model", row.model, "what",
+                                   row.version ? row.version : row.channel, "to", row.filter,
+                                   "type", row.type),
                          err);
     if (rc == TN_OK)
         rc = deploy_all(fleet, deployment, now_ms, err);
@@ -545,4 +591,24 @@ int tn_fleet_deployment_set(struct tn_fleet *fleet, int64_t id, const char *stat
     if (rc == TN_OK && wanted == DEPLOYMENT_STOPPED)
         rc = withdraw_all(fleet, deployment, now_ms, err);
     return rc < 0 ? rc : deploy_all(fleet, deployment, now_ms, err);
+}
+
+int tn_fleet_deployment_force(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
+                              struct tn_error *err)
+{
+    struct deployment *deployment = deployment_find(fleet, id);
+    int rc;
+
+    if (!deployment)
+        return tn_fail(err, TN_E_NOTFOUND, "no deployment %lld", (long long)id);
+    if (deployment->assignment == TN_ASSIGN_DOWNLOAD_ONLY)
+        return tn_fail(err, TN_E_USAGE, "deployment %lld is download-only; deploy anew",
+                       (long long)id);
+    if (deployment->assignment == TN_ASSIGN_FORCED)
+        return TN_OK;
+    deployment->assignment = TN_ASSIGN_FORCED;
+    rc = deployment_put(fleet, deployment, err);
+    return rc < 0 ? rc
+                  : fleet_audit(fleet, who, "deployment-force", now_ms,
+                                json_pack("{s:I}", "id", (json_int_t)id), err);
 }

@@ -95,7 +95,8 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
                                    .created_ms = device->created_ms,
                                    .seen_ms = device->seen_ms,
                                    .attributes_ms = device->attributes_ms,
-                                   .flags = device->flags };
+                                   .flags = device->flags,
+                                   .poll_seconds = device->poll_seconds };
     return fleet_put(fleet, TN_TABLE_DEVICE, &row, err);
 }
 
@@ -139,6 +140,7 @@ bool device_load_row(const void *row_, void *user)
     device->seen_ms = device->seen_saved_ms = row->seen_ms;
     device->attributes_ms = row->attributes_ms;
     device->flags = row->flags;
+    device->poll_seconds = row->poll_seconds;
     return fleet_hurt(fleet, class_join(fleet, device, NULL)) == TN_OK;
 }
 

@@ -38,7 +38,7 @@ static void one(const struct figures *figures, const char *metric, const char *n
 static bool is_silent(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                       int64_t now_ms)
 {
-    int64_t most = 3 * fleet->options.poll_seconds * 1000;
+    int64_t most = 3 * tn_fleet_poll_seconds(fleet, device) * 1000;
 
     return device->seen_ms && (now_ms - device->seen_ms > most || device->seen_ms - now_ms > most);
 }

@@ -95,12 +95,14 @@ static const struct {
     { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
     { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
+    { TN_TABLE_SETTING, setting_load_row },
 };
 
 static int load_all(struct tn_fleet *fleet, struct tn_error *err)
 {
     fleet->next_action = 1;
     fleet->next_deployment = 1;
+    fleet->poll_seconds = 0;
     fleet->damaged = false;
     fleet->devices_sorted = true; /* rows come by key */
     for (size_t i = 0; i < TN_COUNT(loads); i++) {

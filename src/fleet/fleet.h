@@ -23,7 +23,7 @@ struct tn_fleet_device;
 
 /** Thresholds and limits; zero = the default in brackets. */
 struct tn_fleet_options {
-    int64_t poll_seconds;          /* between two polls of a device (300) */
+    int64_t poll_seconds;          /* between two polls, until an operator says otherwise (300) */
     int64_t evidence_devices;      /* lasting failures of different devices that stop an engine for
                                       a class (2; 1 while nobody of the class has loaded it) */
     int64_t evidence_ratio;        /* … when fewer than 1 in this many reporters succeeded (10) */
@@ -67,6 +67,16 @@ bool tn_fleet_token_is(const struct tn_fleet_device *device, const char *token);
 /** A new random token (64 hex, shown once), or none when `ret_token` is NULL (revoked). */
 int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
                        const char *who, int64_t now_ms, struct tn_error *err);
+
+/** Bounds of the time between two polls. */
+enum { TN_POLL_LEAST_S = 1, TN_POLL_MOST_S = 23 * 3600 };
+/** Seconds between two polls: the device's own time, else the server's. NULL = the server's. */
+int64_t tn_fleet_poll_seconds(const struct tn_fleet *fleet, const struct tn_fleet_device *device);
+/** From the next poll on. @param device NULL = all that have no time of their own
+ *  @param seconds 0 = a device takes the server's time, the server that of its options
+ *  @return 0, TN_E_INVALID (out of bounds) */
+int tn_fleet_poll_set(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t seconds,
+                      const char *who, int64_t now_ms, struct tn_error *err);
 
 /** A poll: memory only. */
 void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms);
@@ -121,12 +131,21 @@ bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 
 /* ---- deployments ---- */
 
+/** What the devices of a deployment are told; hawkBit's words. */
+enum tn_assignment {
+    TN_ASSIGN_FORCED,        /* download and install now */
+    TN_ASSIGN_SOFT,          /* the device may wait with both */
+    TN_ASSIGN_DOWNLOAD_ONLY, /* fetch it now, install nothing */
+    TN_ASSIGNMENTS
+};
+
 struct tn_deploy {
     const char *model, *channel,
         *version;       /* one of channel, version; both NULL = channel "stable" */
     const char *filter; /* NULL = every device */
     int64_t first;      /* stop after so many; 0 = all */
     bool accept_may_load;
+    const char *type; /* "forced", "soft", "download-only"; NULL = forced */
 };
 /** Assigns at once to every device that matches and has an engine. @return 0, TN_E_INVALID (filter,
  * with a caret), TN_E_NOTFOUND */
@@ -136,13 +155,19 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
 int tn_fleet_deployment_set(struct tn_fleet *fleet, int64_t id, const char *state, const char *why,
                             const char *who, int64_t now_ms, struct tn_error *err);
 
+/** Makes a soft deployment forced, for what is under way too. @return 0 (also when it is),
+ * TN_E_NOTFOUND, TN_E_USAGE (it is download-only) */
+int tn_fleet_deployment_force(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
+                              struct tn_error *err);
+
 /* ---- actions ---- */
 
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char
-        *state; /* "pending" "retrieved" "running" "canceling" "finished" "error" "canceled" */
+    const char *state; /* "pending" "retrieved" "running" "canceling" "finished" "downloaded"
+                          "error" "canceled" */
+    enum tn_assignment assignment;
     bool canceling;
     const char *model, *version;
     const char *digest; /* of the engine */

@@ -8,6 +8,7 @@
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
  *   evidence.c what devices said about engines; when an engine is stopped
+ *   poll.c     how often devices are to ask
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
  * Every mutation checks first and changes then. A failure after the first change (memory, disk)
@@ -61,6 +62,7 @@ struct tn_fleet_device {
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
     int64_t flags;
+    int64_t poll_seconds; /* 0 = the server's */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
     size_t class_at;     /* place in its class */
@@ -163,6 +165,7 @@ struct deployment {
     struct tn_filter *filter; /* NULL = every device */
     int64_t first;
     bool accept_may_load;
+    enum tn_assignment assignment;
     enum deployment_state state;
     int64_t created_ms;
     struct release *release;  /* what it is for now; NULL = none yet */
@@ -178,6 +181,7 @@ enum action_state {
     ACTION_RUNNING,
     ACTION_CANCELING,
     ACTION_FINISHED,
+    ACTION_DOWNLOADED, /* all that a download-only deployment asked for; nothing was installed */
     ACTION_ERROR,
     ACTION_CANCELED,
     ACTION_WITHDRAWN, /* by the server, before the device had fetched it: as if never given */
@@ -256,6 +260,7 @@ struct tn_fleet {
     struct tn_db *db;
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
+    int64_t poll_seconds; /* as the operator set it; 0 = the option */
     bool damaged;
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, kept_blobs;
@@ -299,6 +304,10 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
 /** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
 const char *device_attribute(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
+
+/* ---- poll.c ---- */
+
+bool setting_load_row(const void *row, void *fleet);
 
 /* ---- class.c ---- */
 
@@ -362,6 +371,7 @@ int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
                    struct tn_error *err);
 struct deployment *deployment_find(const struct tn_fleet *fleet, int64_t id);
 const char *deployment_state_name(enum deployment_state state);
+const char *assignment_name(enum tn_assignment assignment);
 /** Finds out anew what each deployment is for and which of them run; after a change of either. */
 int deployments_settle(struct tn_fleet *fleet, struct tn_error *err);
 bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device);
@@ -409,6 +419,8 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
                  struct tn_fleet_action *ret_action);
 /** The engine of a model that the device runs as far as is known, or NULL. */
 const struct action *action_installed(const struct tn_fleet_device *device, const char *model);
+/** The engine of a model that the device fetched last without installing it, or NULL. */
+const struct action *action_downloaded(const struct tn_fleet_device *device, const char *model);
 
 /* ---- evidence.c ---- */
 

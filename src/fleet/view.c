@@ -38,7 +38,8 @@ const char *device_state(const struct tn_fleet_device *device)
         return "pending";
     if (!device->class)
         return "unknown";
-    if (!device->actions || device->actions->state >= ACTION_CANCELED)
+    if (!device->actions || device->actions->state == ACTION_DOWNLOADED ||
+        device->actions->state >= ACTION_CANCELED)
         return action_installed(device, NULL) ? "in-sync" : "registered";
     return device->actions->state == ACTION_ERROR ? "error" : "in-sync";
 }
@@ -68,7 +69,7 @@ static json_t *installed_json(const struct tn_fleet_device *device)
     return array;
 }
 
-static json_t *device_summary(const struct tn_fleet_device *device)
+static json_t *device_summary(const struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
     const struct class *class = device->class;
     const struct action *installed = action_installed(device, NULL);
@@ -78,6 +79,8 @@ static json_t *device_summary(const struct tn_fleet_device *device)
     tn_json_set_str(json, "id", device->id);
     tn_json_set_str(json, "state", device_state(device));
     tn_json_set_str(json, "registered_by", device->registered_by);
+    tn_json_set_int(json, "poll_seconds", tn_fleet_poll_seconds(fleet, device));
+    tn_json_set(json, "poll_own", json_boolean(device->poll_seconds > 0));
     tn_json_set(json, "token", json_boolean(device->has_token));
     set_time(json, "created", device->created_ms);
     set_time(json, "seen", device->seen_ms);
@@ -146,17 +149,16 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
             set_cursor(page, tn_json_str(last, "id", ""));
             break;
         }
-        (void)json_array_append_new(array, device_summary(device));
+        (void)json_array_append_new(array, device_summary(fleet, device));
     }
     return array;
 }
 
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
-    json_t *json = device_summary(device);
+    json_t *json = device_summary(fleet, device);
     json_t *history = json_array();
 
-    (void)fleet;
     tn_json_set(json, "models", installed_json(device));
     for (const struct action *action = device->actions;
          action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
@@ -360,6 +362,7 @@ static json_t *deployment_json(const struct deployment *deployment)
     tn_json_set_str(json, "to", deployment->filter_text);
     tn_json_set(json, "first", deployment->first ? json_integer(deployment->first) : json_null());
     tn_json_set(json, "accept_may_load", json_boolean(deployment->accept_may_load));
+    tn_json_set_str(json, "type", assignment_name(deployment->assignment));
     tn_json_set_str(json, "state", deployment_state_name(deployment->state));
     tn_json_set_str(json, "why", deployment->why);
     set_time(json, "created", deployment->created_ms);

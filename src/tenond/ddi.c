@@ -160,12 +160,14 @@ static bool hashes_of(struct tn_tenond *tenond, struct tn_http_request *request,
 
 /* ---- poll ---- */
 
+/* Another one when the deployment would read otherwise: a cache must not answer with the old one.
+ */
 static uint32_t mark_of(const struct tn_fleet_action *action)
 {
     uint32_t mark;
 
     (void)memcpy(&mark, action->file.sha256, sizeof(mark));
-    return mark & 0x7fffffff;
+    return (mark ^ ((uint32_t)action->assignment << 29)) & 0x7fffffff;
 }
 
 void tn_ddi_poll(struct tn_http_request *request, void *user)
@@ -184,8 +186,8 @@ void tn_ddi_poll(struct tn_http_request *request, void *user)
     base_of(request, &base);
     poll = (struct tn_ddi_poll) {
         .base = tn_buf_text(&base),
-        .sleep_s =
-            tn_ddi_sleep_s(tenond->options.poll_ns / 1000000000, tn_http_part(request, "id")),
+        .sleep_s = tn_ddi_sleep_s(tn_fleet_poll_seconds(tenond->fleet, device),
+                                  tn_http_part(request, "id")),
         .attributes = tn_fleet_wants_attributes(device),
     };
     if (tn_fleet_action(tenond->fleet, device, &action)) {
@@ -269,7 +271,7 @@ void tn_ddi_config_data(struct tn_http_request *request, void *user)
 
 static bool is_active(const struct tn_fleet_action *action)
 {
-    static const char *const ended[] = { "finished", "error", "canceled" };
+    static const char *const ended[] = { "finished", "downloaded", "error", "canceled" };
 
     for (size_t i = 0; i < TN_COUNT(ended); i++)
         if (strcmp(action->state, ended[i]) == 0)

@@ -164,6 +164,15 @@ static json_t *metadata_of(const struct tn_fleet_action *action)
     return pairs;
 }
 
+/* What a client is to do with the chunk, by assignment. */
+static const struct {
+    const char *download, *update;
+} handling[TN_ASSIGNMENTS] = {
+    [TN_ASSIGN_FORCED] = { "forced", "forced" },
+    [TN_ASSIGN_SOFT] = { "attempt", "attempt" },
+    [TN_ASSIGN_DOWNLOAD_ONLY] = { "forced", "skip" },
+};
+
 json_t *tn_ddi_deployment(const struct tn_ddi_place *place, const struct tn_fleet_action *action,
                           const struct tn_blob_hashes *hashes)
 {
@@ -171,7 +180,8 @@ json_t *tn_ddi_deployment(const struct tn_ddi_place *place, const struct tn_flee
 
     (void)snprintf(id, sizeof(id), "%" PRId64, action->id);
     return json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s, s:s, s:[o], s:o}]}}", "id", id, "deployment",
-                     "download", "forced", "update", "forced", "chunks", "part", "bApp", "version",
+                     "download", handling[action->assignment].download, "update",
+                     handling[action->assignment].update, "chunks", "part", "bApp", "version",
                      action->version, "name", action->model, "artifacts",
                      tn_ddi_artifact(place, action, hashes), "metadata", metadata_of(action));
 }

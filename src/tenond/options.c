@@ -1,6 +1,8 @@
 #include "tenond/options.h"
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "fleet/fleet.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -31,7 +33,8 @@ static const struct row rows[] = {
     ROW("trusted-proxy", "ADDR", NULL, TEXT, trusted_proxy,
         "The reverse proxy's address: its X-Forwarded-For and X-Forwarded-Proto count."),
     ROW("poll", "TIME", "5m", DURATION, poll_ns,
-        "Time between two polls of a device, spread by a tenth; 1s to 23h."),
+        "Time between two polls of a device, spread by a tenth; 1s to 23h. 'tenon devices poll' "
+        "overrules it for all devices or for one."),
     ROW("download-rate", "SIZE", "0", SIZE, download_bytes_per_s,
         "Bytes per second of all downloads together; 0 = no limit."),
     ROW("metrics-token-file", "FILE", NULL, TEXT, metrics_token_file,
@@ -147,8 +150,8 @@ static int check(const struct tn_tenond_options *options, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "--tls-cert and --tls-key go together");
     if (strcmp(options->verb, "backup") == 0 && !options->to)
         return tn_fail(err, TN_E_USAGE, "backup: --to is missing");
-    if (options->poll_ns < INT64_C(1000000000) ||
-        options->poll_ns > INT64_C(23) * 3600 * 1000000000)
+    if (options->poll_ns < TN_POLL_LEAST_S * TN_NSEC_PER_S ||
+        options->poll_ns > TN_POLL_MOST_S * TN_NSEC_PER_S)
         return tn_fail(err, TN_E_USAGE, "--poll is from 1s to 23h");
     if (options->connections == 0)
         return tn_fail(err, TN_E_USAGE, "--connections is at least 1");

@@ -1,5 +1,6 @@
 #include "tenond/rest_priv.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -62,6 +63,20 @@ void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn
         tn_http_reply_error(request, err);
     else
         tn_http_reply_json(request, 200, json_object());
+}
+
+int tn_rest_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err)
+{
+    const json_t *poll = json_object_get(body, "poll");
+    const char *text = json_string_value(poll);
+    int64_t ns = 0;
+
+    if (json_object_size(body) != 1 || !poll || (!text && !json_is_null(poll)))
+        return tn_fail(err, TN_E_INVALID, "the body is {\"poll\": a time such as 30s, or null}");
+    if (text && (!tn_text_duration(text, &ns) || ns < TN_NSEC_PER_S))
+        return tn_fail(err, TN_E_INVALID, "poll: a time from 1s to 23h, not '%.40s'", text);
+    *ret_seconds = ns / TN_NSEC_PER_S;
+    return TN_OK;
 }
 
 int64_t tn_rest_number(struct tn_http_request *request, const char *part)

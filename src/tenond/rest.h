@@ -13,6 +13,7 @@ void tn_rest_device(struct tn_http_request *request, void *user);
 void tn_rest_device_put(struct tn_http_request *request, void *user);
 void tn_rest_device_delete(struct tn_http_request *request, void *user);
 void tn_rest_device_labels(struct tn_http_request *request, void *user);
+void tn_rest_device_poll(struct tn_http_request *request, void *user);
 void tn_rest_device_token(struct tn_http_request *request, void *user);
 void tn_rest_device_token_delete(struct tn_http_request *request, void *user);
 
@@ -37,12 +38,15 @@ void tn_rest_deploy(struct tn_http_request *request, void *user);
 void tn_rest_deployments(struct tn_http_request *request, void *user);
 void tn_rest_deployment(struct tn_http_request *request, void *user);
 void tn_rest_deployment_state(struct tn_http_request *request, void *user);
+void tn_rest_deployment_force(struct tn_http_request *request, void *user);
 void tn_rest_actions(struct tn_http_request *request, void *user);
 void tn_rest_action(struct tn_http_request *request, void *user);
 void tn_rest_action_cancel(struct tn_http_request *request, void *user);
 
 /* the server itself: rest_server.c */
 void tn_rest_server(struct tn_http_request *request, void *user);
+void tn_rest_settings(struct tn_http_request *request, void *user);
+void tn_rest_settings_put(struct tn_http_request *request, void *user);
 void tn_rest_tokens(struct tn_http_request *request, void *user);
 void tn_rest_token_new(struct tn_http_request *request, void *user);
 void tn_rest_token_delete(struct tn_http_request *request, void *user);

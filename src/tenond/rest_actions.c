@@ -19,6 +19,7 @@ void tn_rest_deploy(struct tn_http_request *request, void *user)
         .filter = tn_json_str(body, "to", NULL),
         .first = tn_json_int(body, "first", 0),
         .accept_may_load = tn_json_bool(body, "accept_may_load", false),
+        .type = tn_json_str(body, "type", NULL),
     };
     if (!deploy.model || deploy.first < 0 || (deploy.channel && deploy.version)) {
         tn_http_problem(request, 400, "INVALID",
@@ -63,6 +64,21 @@ void tn_rest_deployment_state(struct tn_http_request *request, void *user)
     if (tn_fleet_deployment_set(tenond->fleet, id, tn_json_str(body, "state", ""),
                                 tn_json_str(body, "why", ""), tn_http_who(request),
                                 tn_tenond_now_ms(), &err) < 0)
+        tn_http_reply_error(request, &err);
+    else
+        tn_http_reply_json(request, 200, tn_fleet_deployment_json(tenond->fleet, id));
+}
+
+void tn_rest_deployment_force(struct tn_http_request *request, void *user)
+{
+    int64_t id = tn_rest_number(request, "number");
+    struct tn_tenond *tenond = user;
+    struct tn_error err = { 0 };
+
+    if (id == 0)
+        return;
+    if (tn_fleet_deployment_force(tenond->fleet, id, tn_http_who(request), tn_tenond_now_ms(),
+                                  &err) < 0)
         tn_http_reply_error(request, &err);
     else
         tn_http_reply_json(request, 200, tn_fleet_deployment_json(tenond->fleet, id));

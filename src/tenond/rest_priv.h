@@ -26,6 +26,9 @@ void tn_rest_reply_one(struct tn_http_request *request, json_t *json_steal, cons
 /** 200 with an empty object, or the error. */
 void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn_error *err);
 
+/** {"poll": "30s"} in seconds; 0 for null. @return 0, TN_E_INVALID */
+int tn_rest_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err);
+
 /** A positive number in the path; 0 after 404 was answered. */
 int64_t tn_rest_number(struct tn_http_request *request, const char *part);
 

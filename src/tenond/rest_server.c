@@ -23,12 +23,47 @@ void tn_rest_server(struct tn_http_request *request, void *user)
     tn_json_set_str(json, "version", TN_VERSION);
     tn_json_set_str(json, "time", now);
     tn_json_set_int(json, "devices", (int64_t)tn_fleet_device_count(tenond->fleet));
-    tn_json_set_int(json, "poll_seconds", tenond->options.poll_ns / TN_NSEC_PER_S);
+    tn_json_set_int(json, "poll_seconds", tn_fleet_poll_seconds(tenond->fleet, NULL));
     tn_json_set_int(json, "uptime_ms", tn_tenond_now_ms() - tenond->started_ms);
     tn_json_set_str(json, "role", tn_fleet_role_name((enum tn_role)tn_http_note(request)));
     tn_json_set_str(json, "token", tn_http_who(request));
     tn_http_reply_json(request, 200, json);
 }
+
+/* ---- settings ---- */
+
+void tn_rest_settings(struct tn_http_request *request, void *user)
+{
+    const struct tn_tenond *tenond = user;
+
+    tn_http_reply_json(request, 200,
+                       json_pack("{s:I, s:I}", "poll_seconds",
+                                 (json_int_t)tn_fleet_poll_seconds(tenond->fleet, NULL),
+                                 "poll_default_seconds",
+                                 (json_int_t)(tenond->options.poll_ns / TN_NSEC_PER_S)));
+}
+
+void tn_rest_settings_put(struct tn_http_request *request, void *user)
+{
+    tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
+    struct tn_tenond *tenond = user;
+    struct tn_error err = { 0 };
+    int64_t seconds = 0;
+    int rc;
+
+    if (!body)
+        return;
+    rc = tn_rest_poll(body, &seconds, &err);
+    if (rc == TN_OK)
+        rc = tn_fleet_poll_set(tenond->fleet, NULL, seconds, tn_http_who(request),
+                               tn_tenond_now_ms(), &err);
+    if (rc < 0)
+        tn_http_reply_error(request, &err);
+    else
+        tn_rest_settings(request, user);
+}
+
+/* ---- tokens ---- */
 
 void tn_rest_tokens(struct tn_http_request *request, void *user)
 {

@@ -168,6 +168,51 @@ def test_links__echo_the_tenant_as_written_in_any_case(published):
         assert f"/{tenant}/controller/v1/dev-1/configData" in links(call("GET", "", tenant=tenant))["configData"]
 
 
+def sleeps(call):
+    hours, minutes, seconds = json.loads(call("GET", "")[2])["config"]["polling"]["sleep"].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def test_poll__time_is_the_servers_or_the_devices_own_from_the_next_poll_on(published):
+    one, two = published.own("dev-1", "tok-1"), published.own("dev-2", "tok-2")
+    assert 27 <= sleeps(one) <= 33
+    assert published.rest("PUT", "/server/settings", {"poll": "5m"}) == \
+        {"poll_seconds": 300, "poll_default_seconds": 30}
+    assert published.rest("PUT", "/devices/dev-1/poll", {"poll": "2h"})["poll_own"] is True
+    for _ in range(2):
+        assert 6480 <= sleeps(one) <= 7920 and 270 <= sleeps(two) <= 330
+        dress(one)  # configData replaces attributes; this is none
+        assert 6480 <= sleeps(one) <= 7920
+        published.end()
+        published.start()
+    assert published.rest("GET", "/devices/dev-1")["poll_seconds"] == 7200
+    assert published.rest("GET", "/server/settings")["poll_seconds"] == 300
+    published.rest("PUT", "/devices/dev-1/poll", {"poll": None})
+    assert 270 <= sleeps(one) <= 330
+    published.rest("PUT", "/server/settings", {"poll": None})
+    assert 27 <= sleeps(one) <= 33 and 27 <= sleeps(two) <= 33
+
+
+@pytest.mark.parametrize("body", [{}, {"poll": 30}, {"poll": "soon"}, {"poll": "0s"}, {"poll": "999ms"}, {"poll": "24h"},
+                                  {"poll": "30s", "more": 1}])
+def test_poll__time_out_of_bounds_is_refused_for_all_and_for_one(published, body):
+    call = published.own("dev-1", "tok")
+    for path in ("/server/settings", "/devices/dev-1/poll"):
+        published.rest("PUT", path, body, status=400)
+    published.rest("PUT", "/devices/nobody/poll", {"poll": "30s"}, status=404)
+    assert 27 <= sleeps(call) <= 33
+
+
+def test_poll__time_is_set_on_the_command_line(published):
+    published.own("dev-1", "tok")
+    there = ["--server", published.url, "--token-file", published.admin]
+    assert answer("devices", "poll", "dev-1", "45s", *there)[0]["poll_seconds"] == 45
+    assert answer("devices", "poll", "1h", *there)[0]["poll_seconds"] == 3600
+    assert answer("devices", "show", "dev-1", *there)[0]["poll_seconds"] == 45
+    assert answer("devices", "poll", "dev-1", "default", *there)[0]["poll_seconds"] == 3600
+    assert answer("devices", "poll", "dev-1", "later", *there, status=2) == []
+
+
 # ---- a whole life ----
 
 def test_device__lives_a_whole_update(published, engines):
@@ -267,6 +312,60 @@ def test_cancel__that_a_device_refuses_leaves_the_update_to_it(published):
     assert call("POST", f"/cancelAction/{number}/feedback", tell("rejected", "none", ["too late"]))[0] == 200
     assert "deploymentBase" in links(call("GET", ""))
     assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+
+
+# ---- soft and download-only ----
+
+def given(call):
+    """The link to the deployment that the device is offered, its number, and how it is to be handled."""
+    href = links(call("GET", ""))["deploymentBase"].split("/dev-1", 1)[1]
+    deployment = json.loads(call("GET", href)[2])["deployment"]
+    return href, re.search(r"deploymentBase/(\d+)", href)[1], (deployment["download"], deployment["update"])
+
+
+def test_soft__is_an_attempt_until_it_is_forced_and_then_has_another_link(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    there = ["--server", published.url, "--token-file", published.admin]
+    deployment, = answer("deploy", "small@stable", "--type", "soft", *there)
+    assert deployment["type"] == "soft"
+    soft, number, handling = given(call)
+    assert handling == ("attempt", "attempt") and given(call)[0] == soft
+    assert answer("deployments", "force", str(deployment["id"]), *there)[0]["type"] == "forced"
+    forced, again, handling = given(call)
+    assert (again, handling) == (number, ("forced", "forced")) and forced != soft
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+    published.rest("POST", "/deployments/99/force", status=404)
+
+
+def test_download_only__ends_when_the_file_is_there_and_installs_nothing(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deployment = deploy(published, type="download-only")
+    _, number, handling = given(call)
+    assert handling == ("forced", "skip")
+    feedback = f"/deploymentBase/{number}/feedback"
+    assert call("POST", feedback, tell("download", "none"))[0] == 200
+    assert call("POST", feedback, tell("downloaded", "success", ["got it"]))[0] == 200
+    assert call("POST", feedback, tell("downloaded", "success"))[0] == 410
+    action = published.rest("GET", f"/actions/{number}")
+    assert (action["state"], action["type"]) == ("downloaded", "download-only")
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"] is None and device["models"] == [] and device["state"] == "registered"
+    assert published.rest("GET", f"/deployments/{deployment['id']}")["finished"] == 1
+    assert set(links(call("GET", ""))) == {"configData"}
+    assert call("GET", f"/installedBase/{number}")[0] == 404
+    published.rest("POST", f"/deployments/{deployment['id']}/force", status=400)
+    deploy(published)
+    _, number, handling = given(call)
+    assert handling == ("forced", "forced")
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+    assert published.rest("GET", "/devices/dev-1")["installed"]["digest"] == engines[1][0][1]["digest"]
+
+
+def test_deployment__of_an_unknown_type_is_refused(published):
+    published.rest("POST", "/deployments", {"model": "small", "type": "timeforced"}, status=400)
+    assert published.rest("GET", "/deployments")["items"] == []
 
 
 # ---- ranges and resume ----

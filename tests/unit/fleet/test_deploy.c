@@ -676,6 +676,156 @@ TEST(device__that_is_removed_takes_its_actions_along_and_may_come_back)
     place_done(&place);
 }
 
+/* ---- soft and download-only ---- */
+
+static enum tn_assignment assignment_of(struct place *place, const char *id)
+{
+    struct tn_fleet_action action;
+
+    assert_true(tn_fleet_action(place->fleet, device(place, id), &action));
+    return action.assignment;
+}
+
+static const char *state_of(struct place *place, const char *id, int64_t number)
+{
+    struct tn_fleet_action action;
+
+    assert_true(tn_fleet_action_by_id(place->fleet, device(place, id), number, &action));
+    return action.state;
+}
+
+TEST(deployment__of_a_type_that_is_not_known_is_refused)
+{
+    struct place place = place_with(NULL);
+    struct tn_deploy deploy = { .model = "m", .version = "1", .type = "gentle" };
+    int64_t id = 0;
+
+    assert_int_equal(tn_fleet_deploy(place.fleet, &deploy, "test", NOW, &id, NULL), TN_E_INVALID);
+    place_done(&place);
+}
+
+TEST(deployment__that_is_soft_can_be_forced_and_stays_so)
+{
+    struct place place = place_with(NULL);
+    int64_t id, fetch;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "soft" });
+    assert_int_equal(assignment_of(&place, "d1"), TN_ASSIGN_SOFT);
+    place_restart(&place);
+    assert_int_equal(assignment_of(&place, "d1"), TN_ASSIGN_SOFT);
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d1"), action_id(&place, "d1"), NOW, &err));
+    WELL(tn_fleet_deployment_force(place.fleet, id, "test", NOW, &err));
+    WELL(tn_fleet_deployment_force(place.fleet, id, "test", NOW, &err));
+    place_restart(&place);
+    assert_int_equal(assignment_of(&place, "d1"), TN_ASSIGN_FORCED);
+    fetch = deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "download-only" });
+    assert_int_equal(tn_fleet_deployment_force(place.fleet, fetch, "test", NOW, NULL), TN_E_USAGE);
+    assert_int_equal(tn_fleet_deployment_force(place.fleet, 99, "test", NOW, NULL), TN_E_NOTFOUND);
+    place_done(&place);
+}
+
+/* How a client may end a download: rauc-hawkbit-updater says the first. */
+static const struct tn_feedback fetched[] = {
+    { .execution = "downloaded", .finished = "success" },
+    { .execution = "downloaded", .finished = "none" },
+    { .execution = "closed", .finished = "success" },
+};
+
+TEST(download_only__ends_without_counting_as_installed_and_is_not_given_again)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id, number;
+
+    for (size_t i = 0; i < TN_COUNT(fetched); i++) {
+        char name[] = { 'd', (char)('1' + i), '\0' };
+
+        (void)add_device(&place, name, &ada, TRT_10_6);
+    }
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "download-only" });
+    for (size_t i = 0; i < TN_COUNT(fetched); i++) {
+        char name[] = { 'd', (char)('1' + i), '\0' };
+
+        number = action_id(&place, name);
+        assert_int_equal(assignment_of(&place, name), TN_ASSIGN_DOWNLOAD_ONLY);
+        assert_int_equal(say(&place, name, number, fetched[i]), TN_OK);
+        assert_string_equal(state_of(&place, name, number), "downloaded");
+        assert_string_equal(installed(&place, name), "");
+        assert_string_equal(offered(&place, name), "");
+        assert_int_equal(say(&place, name, number, fetched[i]), TN_E_CANCELLED);
+    }
+    assert_int_equal(number_of(&place, id, "finished"), 3);
+    place_restart(&place);
+    assert_int_equal(number_of(&place, id, "finished"), 3);
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), "");
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "download-only" });
+    assert_string_equal(offered(&place, "d1"), "");
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), engine);
+    finish(&place, "d1", true);
+    assert_string_equal(installed(&place, "d1"), engine);
+    place_done(&place);
+}
+
+TEST(download_only__leaves_what_is_installed_as_it_was)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    const char *second;
+
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "2", .type = "download-only" });
+    assert_string_equal(offered(&place, "d1"), second);
+    assert_int_equal(say(&place, "d1", action_id(&place, "d1"), fetched[0]), TN_OK);
+    assert_string_equal(installed(&place, "d1"), first);
+    place_restart(&place);
+    assert_string_equal(installed(&place, "d1"), first);
+    place_done(&place);
+}
+
+TEST(download_only__that_fails_is_an_error_and_counts_for_the_brake)
+{
+    struct place place = place_with(NULL);
+    int64_t id, number;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "download-only" });
+    number = action_id(&place, "d1");
+    assert_int_equal(say(&place, "d1", number,
+                         (struct tn_feedback) { .execution = "downloaded", .finished = "failure" }),
+                     TN_OK);
+    assert_string_equal(state_of(&place, "d1", number), "error");
+    number = action_id(&place, "d2");
+    assert_int_equal(say(&place, "d2", number,
+                         (struct tn_feedback) { .execution = "download", .finished = "none" }),
+                     TN_OK);
+    assert_string_equal(state_of(&place, "d2", number), "running");
+    assert_int_equal(number_of(&place, id, "failed"), 1);
+    place_done(&place);
+}
+
+TEST(forced__takes_the_place_of_a_download_that_was_not_fetched_yet)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .type = "download-only" });
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .first = 1 });
+    assert_int_equal(assignment_of(&place, "d1"), TN_ASSIGN_FORCED);
+    /* no place for it there: it keeps what it was given */
+    assert_int_equal(assignment_of(&place, "d2"), TN_ASSIGN_DOWNLOAD_ONLY);
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -709,6 +859,12 @@ int main(void)
             feedback__keeps_the_first_and_the_last_rows_up_to_a_limit_and_the_telling_line),
         cmocka_unit_test(attributes__are_wanted_at_first_and_again_after_an_action_has_ended),
         cmocka_unit_test(device__that_is_removed_takes_its_actions_along_and_may_come_back),
+        cmocka_unit_test(deployment__of_a_type_that_is_not_known_is_refused),
+        cmocka_unit_test(deployment__that_is_soft_can_be_forced_and_stays_so),
+        cmocka_unit_test(download_only__ends_without_counting_as_installed_and_is_not_given_again),
+        cmocka_unit_test(download_only__leaves_what_is_installed_as_it_was),
+        cmocka_unit_test(download_only__that_fails_is_an_error_and_counts_for_the_brake),
+        cmocka_unit_test(forced__takes_the_place_of_a_download_that_was_not_fetched_yet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -594,6 +594,79 @@ TEST(audit__says_who_did_what_newest_first_in_pages)
     place_done(&place);
 }
 
+/* ---- polling ---- */
+
+static int set_poll(struct place *place, const char *id, int64_t seconds)
+{
+    return tn_fleet_poll_set(place->fleet, id ? device(place, id) : NULL, seconds, "test", NOW,
+                             NULL);
+}
+
+TEST(poll__is_the_devices_own_else_the_operators_else_that_of_the_options)
+{
+    struct place place = place_new();
+
+    (void)enroll(&place, "d1");
+    (void)enroll(&place, "d2");
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, NULL), 300);
+    assert_int_equal(set_poll(&place, NULL, 60), TN_OK);
+    assert_int_equal(set_poll(&place, "d1", 7), TN_OK);
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    place_restart(&place);
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, NULL), 60);
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, device(&place, "d1")), 7);
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, device(&place, "d2")), 60);
+    assert_int_equal(set_poll(&place, NULL, 0), TN_OK);
+    assert_int_equal(set_poll(&place, "d1", 0), TN_OK);
+    place_restart(&place);
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, device(&place, "d1")), 300);
+    place_done(&place);
+}
+
+TEST(poll__out_of_bounds_is_refused_and_changes_nothing)
+{
+    struct place place = place_new();
+
+    (void)enroll(&place, "d1");
+    for (size_t i = 0; i < 2; i++) {
+        const char *id = i ? "d1" : NULL;
+
+        assert_int_equal(set_poll(&place, id, -1), TN_E_INVALID);
+        assert_int_equal(set_poll(&place, id, TN_POLL_MOST_S + 1), TN_E_INVALID);
+        assert_int_equal(set_poll(&place, id, TN_POLL_MOST_S), TN_OK);
+        assert_int_equal(set_poll(&place, id, TN_POLL_LEAST_S), TN_OK);
+    }
+    assert_int_equal(tn_fleet_poll_seconds(place.fleet, device(&place, "d1")), 1);
+    place_done(&place);
+}
+
+struct silent {
+    double count;
+};
+
+static void find_silent(const char *metric, const char *labels, double value, void *user)
+{
+    (void)labels;
+    if (strcmp(metric, "devices_silent") == 0)
+        ((struct silent *)user)->count = value;
+}
+
+TEST(device__is_silent_by_its_own_time)
+{
+    struct place place = place_new();
+    struct silent silent = { -1 };
+
+    (void)enroll(&place, "d1");
+    tn_fleet_seen(place.fleet, device(&place, "d1"), NOW);
+    assert_int_equal(set_poll(&place, "d1", 3600), TN_OK);
+    tn_fleet_figures(place.fleet, NOW + 2 * 3600 * 1000, find_silent, &silent);
+    assert_true(silent.count == 0);
+    assert_int_equal(set_poll(&place, "d1", 60), TN_OK);
+    tn_fleet_figures(place.fleet, NOW + 2 * 3600 * 1000, find_silent, &silent);
+    assert_true(silent.count == 1);
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +694,9 @@ int main(void)
         cmocka_unit_test(commit__is_due_after_a_failure_that_wrote_nothing),
         cmocka_unit_test(open__refuses_rows_that_name_what_is_not_there),
         cmocka_unit_test(audit__says_who_did_what_newest_first_in_pages),
+        cmocka_unit_test(poll__is_the_devices_own_else_the_operators_else_that_of_the_options),
+        cmocka_unit_test(poll__out_of_bounds_is_refused_and_changes_nothing),
+        cmocka_unit_test(device__is_silent_by_its_own_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
