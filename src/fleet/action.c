@@ -61,14 +61,26 @@ static void status_done(struct status *status)
     free(status->details);
 }
 
-void action_free(struct action *action)
+static void history_done(struct action *action)
 {
-    if (!action)
-        return;
     for (size_t i = 0; i < action->history_count; i++)
         status_done(&action->history[i]);
     free(action->history);
+    action->history = NULL;
+    action->history_count = 0;
+}
+
+void action_done(struct action *action)
+{
+    history_done(action);
     free(action->detail);
+    action->detail = NULL;
+}
+
+void action_free(struct action *action)
+{
+    if (action)
+        action_done(action);
     free(action);
 }
 
@@ -175,77 +187,61 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
     return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
 }
 
-static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *err)
+static void join(struct tn_fleet *fleet, struct action *action)
 {
-    int rc = list_add(&fleet->actions, action, err);
-
-    if (rc < 0)
-        return rc;
-    fleet->next_action = action->id + 1;
+    if (action->id >= fleet->next_action)
+        fleet->next_action = action->id + 1;
     action->older = action->device->actions;
     action->device->actions = action;
     if (action_active(action))
         action->device->active = action;
-    action->deployment->assigned++;
+}
+
+int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
+                  struct action *ret_action)
+{
+    struct release *release = release_find(fleet, row->model, row->version);
+    int state = word(state_names, TN_COUNT(state_names), row->state);
+    tn_auto(action_done) struct action action = {
+        .id = row->id,
+        .device = tn_map_get(&fleet->devices, row->device),
+        .deployment = deployment_find(fleet, row->deployment),
+        .engine = release ? engine_of_release(release, row->digest) : NULL,
+        .state = (enum action_state)state,
+        .created_ms = row->created_ms,
+        .changed_ms = row->changed_ms,
+    };
+    int rc =
+        state >= 0 && action.device && action.deployment && action.engine ? TN_OK : TN_E_CORRUPT;
+
+    if (rc == TN_OK)
+        rc = copy_text(row->detail, &action.detail, NULL);
+    if (rc == TN_OK)
+        rc = history_read(&action, row->history);
+    if (rc < 0)
+        return rc;
+    *ret_action = action;
+    action = (struct action) { .id = 0 };
     return TN_OK;
 }
 
-bool action_load_row(const void *row_, void *user)
+/* How an ended one went is read again when somebody asks. */
+bool action_load_row(const void *row, void *user)
 {
-    const struct tn_row_action *row = row_;
     struct tn_fleet *fleet = user;
     struct action *action = calloc(1, sizeof(*action));
-    struct release *release = release_find(fleet, row->model, row->version);
-    int state = word(state_names, TN_COUNT(state_names), row->state);
-    int rc = action && release && state >= 0 ? TN_OK : TN_E_CORRUPT;
+    int rc = action ? action_of_row(fleet, row, action) : TN_E_NOMEM;
 
-    if (rc == TN_OK) {
-        *action = (struct action) { .id = row->id,
-                                    .device = tn_map_get(&fleet->devices, row->device),
-                                    .deployment = deployment_find(fleet, row->deployment),
-                                    .engine = engine_of_release(release, row->digest),
-                                    .state = (enum action_state)state,
-                                    .created_ms = row->created_ms,
-                                    .changed_ms = row->changed_ms };
-        rc = action->device && action->deployment && action->engine ? TN_OK : TN_E_CORRUPT;
-    }
-    if (rc == TN_OK)
-        rc = copy_text(row->detail, &action->detail, NULL);
-    if (rc == TN_OK)
-        rc = history_read(action, row->history);
-    if (rc == TN_OK)
-        rc = join(fleet, action, NULL);
-    if (rc == TN_OK)
-        deploy_count(action->deployment, action);
-    else
+    if (rc == TN_OK && !action->deployment->counted)
+        rc = deploy_recount(fleet, action, 1, NULL);
+    if (rc < 0) {
         action_free(action);
-    return fleet_hurt(fleet, rc) == TN_OK;
-}
-
-struct action *action_find(const struct tn_fleet *fleet, int64_t id)
-{
-    size_t low = 0;
-    size_t high = fleet->actions.count;
-
-    /* the list is by id; places of removed devices' actions are empty, so search by place first */
-    if (id < 1 || high == 0)
-        return NULL;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        size_t at = middle;
-        struct action *action;
-
-        while (at < high && !fleet->actions.item[at])
-            at++;
-        action = at < high ? fleet->actions.item[at] : NULL;
-        if (action && action->id == id)
-            return action;
-        if (action && action->id < id)
-            low = at + 1;
-        else
-            high = middle;
+        return fleet_hurt(fleet, rc) == TN_OK;
     }
-    return NULL;
+    join(fleet, action);
+    if (!action_active(action))
+        history_done(action);
+    return true;
 }
 
 /* ---- giving ---- */
@@ -269,13 +265,10 @@ int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                                 .state = ACTION_PENDING,
                                 .created_ms = now_ms,
                                 .changed_ms = now_ms };
-    rc = fleet_hurt(fleet, join(fleet, action, err));
-    if (rc < 0) {
-        action_free(action);
-        return rc;
-    }
+    join(fleet, action);
     fleet->assigned_count++;
-    return action_put(fleet, action, err);
+    rc = fleet_hurt(fleet, deploy_given(fleet, deployment, 1, err));
+    return rc < 0 ? rc : action_put(fleet, action, err);
 }
 
 /* ---- what a device may see ---- */
@@ -323,18 +316,21 @@ bool tn_fleet_action(const struct tn_fleet *fleet, const struct tn_fleet_device 
     return true;
 }
 
-static struct action *of_device(const struct tn_fleet_device *device, int64_t id)
+/* One of its actions, from memory or, when it is settled, read into `space`. */
+static struct action *of_device(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                                int64_t id, struct action *space)
 {
     for (struct action *action = device->actions; action; action = action->older)
         if (action->id == id)
             return action;
-    return NULL;
+    return ended_find(fleet, id, space) && space->device == device ? space : NULL;
 }
 
 bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                            int64_t id, struct tn_fleet_action *ret_action)
 {
-    const struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    const struct action *action = of_device(fleet, device, id, &read);
 
     /* what is not offered yet is none of its business */
     if (!action || (action_active(action) && !is_offered(action)))
@@ -434,7 +430,11 @@ static int change(struct tn_fleet *fleet, struct action *action, enum action_sta
     rc = action_put(fleet, action, err);
     if (rc == TN_OK && ended)
         rc = device_put(fleet, action->device, err);
-    return rc < 0 || !ended ? rc : deploy_ended(fleet, action, now_ms, err);
+    if (rc < 0 || !ended)
+        return rc;
+    history_done(action);
+    rc = deploy_ended(fleet, action, now_ms, err);
+    return rc < 0 ? rc : ended_settle(fleet, action->device, now_ms, err);
 }
 
 static int end_pending(struct tn_fleet *fleet, struct action *action, enum action_state state,
@@ -468,17 +468,17 @@ int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, 
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err)
 {
-    struct action *action = action_find(fleet, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
     struct tn_fleet_device *device;
     int rc;
 
-    if (!action)
+    if (!ended_find(fleet, id, &read))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
-    if (!action_active(action))
+    if (!action_active(&read))
         return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
-                       state_names[action->state]);
-    device = action->device;
-    rc = action_stop(fleet, action, "canceled by the operator", now_ms, err);
+                       state_names[read.state]);
+    device = read.device;
+    rc = action_stop(fleet, device->active, "canceled by the operator", now_ms, err);
     if (rc == TN_OK)
         rc = fleet_audit(fleet, who, "action-cancel", now_ms,
                          json_pack("{s:I,s:s}", "id", (json_int_t)id, "device", device->id), err);
@@ -490,7 +490,8 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
 int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                        int64_t now_ms, struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
 
     if (!action || (action_active(action) && !is_offered(action)))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
@@ -596,7 +597,8 @@ static int ended(struct tn_fleet *fleet, struct action *action, const struct tn_
 int tn_fleet_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                       const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
     int rc = check_words(feedback, err);
 
     if (rc < 0)
@@ -628,7 +630,8 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              const struct tn_feedback *feedback, int64_t now_ms,
                              struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
     int rc = check_words(feedback, err);
 
     if (rc < 0)

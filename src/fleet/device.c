@@ -241,30 +241,11 @@ static void seen_unlist(struct tn_fleet *fleet, struct tn_fleet_device *device)
     device->seen_listed = false;
 }
 
-/* Rows whose events go with it: its actions. Evidence stays: it is about engines. */
-static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device,
-                          struct tn_error *err)
-{
-    int rc = TN_OK;
-
-    for (size_t i = 0; rc == TN_OK && i < fleet->actions.count; i++) {
-        struct action *action = fleet->actions.item[i];
-
-        if (!action || action->device != device)
-            continue;
-        rc =
-            fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
-        fleet->actions.item[i] = NULL;
-        action_free(action);
-    }
-    device->actions = device->active = NULL;
-    return rc;
-}
-
+/* Its actions go with it. Evidence stays: it is about engines. */
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err)
 {
-    int rc = remove_actions(fleet, device, err);
+    int rc = ended_remove_device(fleet, device, err);
     size_t at = 0;
 
     if (rc == TN_OK)

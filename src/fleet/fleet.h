@@ -30,12 +30,14 @@ struct tn_fleet_options {
     int64_t pause_devices;         /* a deployment pauses itself after so many have finished (5) */
     int64_t pause_percent;         /* … of which so many percent failed (20) */
     int64_t history_most;          /* status rows kept per action (100) */
+    int64_t keep_actions_ms;       /* ended actions that decide nothing any more (90 days) */
     int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
     int64_t devices_most;          /* (2000000) */
     int64_t (*monotonic_ns)(void); /* how long a match takes (NULL: not measured) */
 };
 
-/** Loads all rows. @return 0, TN_E_CORRUPT (rows that contradict), TN_E_NOMEM, TN_E_IO */
+/** Loads all rows but those of settled actions. @return 0, TN_E_CORRUPT (rows that contradict),
+ * TN_E_NOMEM, TN_E_IO */
 int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_fleet_options *options,
                   struct tn_fleet **ret_fleet, struct tn_error *err);
 void tn_fleet_close(struct tn_fleet *fleet);
@@ -214,6 +216,10 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              struct tn_error *err);
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err);
+/** Removes at most `most` actions that ended long ago and decide nothing any more; call it now and
+ * then. The figures of their deployments stay. */
+int tn_fleet_forget_actions(struct tn_fleet *fleet, int64_t now_ms, size_t most,
+                            struct tn_error *err);
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err);
 

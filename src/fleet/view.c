@@ -154,16 +154,48 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
     return array;
 }
 
+/* Its newest actions: what memory keeps and what is settled, both newest first. */
+struct device_history {
+    const struct tn_fleet *fleet;
+    const struct action *kept; /* the next one of memory */
+    json_t *array;
+};
+
+/* @return whether there is room for more */
+static bool add_kept(struct device_history *history, int64_t down_to)
+{
+    for (; history->kept && history->kept->id > down_to; history->kept = history->kept->older)
+        if (json_array_size(history->array) < HISTORY_SHOWN)
+            (void)json_array_append_new(history->array, action_to_json(history->kept, false));
+    return json_array_size(history->array) < HISTORY_SHOWN;
+}
+
+static bool add_settled(const void *row, void *user)
+{
+    tn_auto(action_done) struct action action = { .id = 0 };
+    struct device_history *history = user;
+
+    if (action_of_row(history->fleet, row, &action) < 0)
+        return true;
+    if (!add_kept(history, action.id))
+        return false;
+    (void)json_array_append_new(history->array, action_to_json(&action, false));
+    return true;
+}
+
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
+    const struct tn_question settled = { .query = TN_QUERY_ACTIONS_OF_DEVICE,
+                                         .text = device->id,
+                                         .number = INT64_MAX };
+    struct device_history history = { fleet, device->actions, json_array() };
     json_t *json = device_summary(fleet, device);
-    json_t *history = json_array();
 
     tn_json_set(json, "models", installed_json(device));
-    for (const struct action *action = device->actions;
-         action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
-        (void)json_array_append_new(history, action_to_json(action, false));
-    tn_json_set(json, "history", history);
+    (void)tn_db_find(fleet->db, &settled, add_settled, &history,
+                     NULL); /* what is there, ignoring */
+    (void)add_kept(&history, 0);
+    tn_json_set(json, "history", history.array);
     return json;
 }
 
@@ -439,34 +471,52 @@ json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page)
 
 /* ---- actions ---- */
 
+struct action_page {
+    const struct tn_fleet *fleet;
+    json_t *array;
+    size_t limit;
+    int64_t last;
+    bool more;
+};
+
+static bool add_action(const void *row, void *user)
+{
+    tn_auto(action_done) struct action action = { .id = 0 };
+    struct action_page *page = user;
+
+    if (json_array_size(page->array) == page->limit) {
+        page->more = true;
+        return false;
+    }
+    if (action_of_row(page->fleet, row, &action) < 0)
+        return true; /* no list ends for want of one */
+    (void)json_array_append_new(page->array, action_to_json(&action, false));
+    page->last = action.id;
+    return true;
+}
+
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page)
 {
-    json_t *array = json_array();
-    size_t limit = limit_of(page);
-    int64_t before = below(page);
-    int64_t last = 0;
+    const struct tn_question failed = { .query = TN_QUERY_ACTIONS_FAILED, .number = below(page) };
+    struct action_page actions = { fleet, json_array(), limit_of(page), 0, false };
+    int rc = failed_only ? tn_db_find(fleet->db, &failed, add_action, &actions, NULL)
+                         : tn_db_newest(fleet->db, TN_TABLE_ACTION, below(page), add_action,
+                                        &actions, NULL);
 
     set_cursor(page, "");
-    for (size_t i = fleet->actions.count; i-- > 0;) {
-        const struct action *action = fleet->actions.item[i];
-
-        if (!action || action->id >= before || (failed_only && action->state != ACTION_ERROR))
-            continue;
-        if (json_array_size(array) == limit) {
-            set_id_cursor(page, last);
-            break;
-        }
-        last = action->id;
-        (void)json_array_append_new(array, action_to_json(action, false));
-    }
-    return array;
+    if (actions.more)
+        set_id_cursor(page, actions.last);
+    if (rc == TN_OK)
+        return actions.array;
+    json_decref(actions.array);
+    return NULL;
 }
 
 json_t *tn_fleet_action_json(struct tn_fleet *fleet, int64_t id)
 {
-    const struct action *action = action_find(fleet, id);
+    tn_auto(action_done) struct action action = { .id = 0 };
 
-    return action ? action_to_json(action, true) : NULL;
+    return ended_find(fleet, id, &action) ? action_to_json(&action, true) : NULL;
 }
 
 /* ---- the audit log ---- */

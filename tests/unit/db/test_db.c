@@ -476,15 +476,16 @@ struct new_row {
 TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
 {
     static const struct tn_table_desc one[] = {
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     static const struct tn_table_desc two[] = {
         { "thing",
           1,
           false,
           { COLUMN(new_row, name, TEXT, true, 0), COLUMN(new_row, colour, TEXT, false, 2),
-            COLUMN(new_row, weight, INTEGER, false, 2) } },
-        { "other", 2, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+            COLUMN(new_row, weight, INTEGER, false, 2) },
+          { { "heavy", 2, "\"name\"", "\"weight\" > 0" } } },
+        { "other", 2, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     sqlite3 *sqlite = NULL;
     int64_t value = -1;
@@ -500,6 +501,10 @@ TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
                      TN_OK);
     assert_int_equal(value, 0);
     assert_int_equal(tn_sqlite_number(sqlite, "SELECT count(*) FROM other", &value, &err), TN_OK);
+    assert_int_equal(tn_sqlite_number(sqlite,
+                                      "SELECT count(*) FROM thing INDEXED BY heavy WHERE weight>0",
+                                      &value, &err),
+                     TN_OK);
     assert_int_equal(tn_sqlite_number(sqlite, "PRAGMA user_version", &value, &err), TN_OK);
     assert_int_equal(value, 2);
     assert_int_equal(tn_schema_update(sqlite, one, 1, 1, &err), TN_E_UNSUPPORTED);
@@ -509,8 +514,8 @@ TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
 TEST(schema__that_cannot_be_made_leaves_the_file_as_it_was)
 {
     static const struct tn_table_desc twice[] = {
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     sqlite3 *sqlite = NULL;
     int64_t value = -1;
