@@ -1,23 +1,25 @@
 #include "db/tables.h"
 
-#define COLUMN(row, member, kind_, key_)                                                           \
+#define COLUMN(row, member, kind_, key_, since_)                                                   \
     {                                                                                              \
         .name = #member, .offset = offsetof(struct tn_row_##row, member),                          \
-        .kind = TN_COLUMN_##kind_, .key = key_                                                     \
+        .kind = TN_COLUMN_##kind_, .key = key_, .since = since_                                    \
     }
-#define TEXT(row, member)    COLUMN(row, member, TEXT, false)
-#define INTEGER(row, member) COLUMN(row, member, INTEGER, false)
-#define KEY(row, member)     COLUMN(row, member, TEXT, true)
-#define SERIAL(row, member)  COLUMN(row, member, INTEGER, true)
+#define TEXT(row, member)         COLUMN(row, member, TEXT, false, 0)
+#define INTEGER(row, member)      COLUMN(row, member, INTEGER, false, 0)
+#define KEY(row, member)          COLUMN(row, member, TEXT, true, 0)
+#define SERIAL(row, member)       COLUMN(row, member, INTEGER, true, 0)
+#define SINCE(since, row, member) COLUMN(row, member, INTEGER, false, since)
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
- * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). */
+ * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
+ * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), INTEGER(device, flags) } },
+        INTEGER(device, attributes_ms), SINCE(2, device, told_action) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by) } },

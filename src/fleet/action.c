@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTION_ID_MAX = INT32_MAX };
+enum {
+    ACTION_ID_MAX = INT32_MAX,
+    HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
+};
 
 static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
                                                         "canceling", "finished",  "error",
@@ -102,8 +105,8 @@ static int history_add(struct action *action, const struct status *status_take, 
     return TN_OK;
 }
 
-/* @param shown for people: RFC 3339; else as rows have it */
-static json_t *history_json(const struct action *action, bool shown)
+/* For people. */
+static json_t *history_json(const struct action *action)
 {
     json_t *array = json_array();
 
@@ -111,10 +114,7 @@ static json_t *history_json(const struct action *action, bool shown)
         const struct status *status = &action->history[i];
         json_t *json = json_object();
 
-        if (shown)
-            set_time(json, "time", status->time_ms);
-        else
-            tn_json_set(json, "time_ms", json_integer(status->time_ms));
+        set_time(json, "time", status->time_ms);
         tn_json_set_str(json, "execution", status->execution);
         tn_json_set_str(json, "finished", status->finished);
         tn_json_set(json, "code",
@@ -123,6 +123,37 @@ static json_t *history_json(const struct action *action, bool shown)
         (void)json_array_append_new(array, json);
     }
     return array;
+}
+
+static void add_status(struct tn_buf *text, const struct status *status)
+{
+    tn_json_add_open(text, "{");
+    tn_json_add_key(text, "time_ms");
+    tn_json_add_int(text, status->time_ms);
+    tn_json_add_key(text, "execution");
+    tn_json_add_text(text, status->execution);
+    tn_json_add_key(text, "finished");
+    tn_json_add_text(text, status->finished);
+    if (status->code != INT64_MIN) {
+        tn_json_add_key(text, "code");
+        tn_json_add_int(text, status->code);
+    }
+    if (status->details) {
+        tn_json_add_key(text, "details");
+        tn_json_add_text(text, status->details);
+    }
+    tn_buf_adds(text, "}");
+}
+
+/* As a row has it; nothing of an action that no word was said about. */
+static void history_write(const struct action *action, struct tn_buf *text)
+{
+    if (action->history_count == 0)
+        return;
+    tn_json_add_open(text, "[");
+    for (size_t i = 0; i < action->history_count; i++)
+        add_status(text, &action->history[i]);
+    tn_buf_adds(text, "]");
 }
 
 static int history_read(struct action *action, const char *text)
@@ -154,9 +185,7 @@ static int history_read(struct action *action, const char *text)
 
 static int action_put(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *history =
-        action->history_count ? history_json(action, false) : NULL;
-    tn_auto(tn_str_free) char *text = history ? tn_json_text(history) : NULL;
+    tn_auto(tn_buf_done) struct tn_buf history = TN_BUF(HISTORY_TEXT_MAX);
     struct tn_row_action row = { .id = action->id,
                                  .device = action->device->id,
                                  .deployment = action->deployment->id,
@@ -165,11 +194,23 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
                                  .digest = action->engine->hex,
                                  .state = state_names[action->state],
                                  .detail = action->detail,
-                                 .history = text,
                                  .created_ms = action->created_ms,
                                  .changed_ms = action->changed_ms };
+    int rc;
 
+    history_write(action, &history);
+    rc = fleet_hurt(fleet, tn_buf_check(&history, "the history of an action", err));
+    if (rc < 0)
+        return rc;
+    row.history = history.data;
     return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
+}
+
+/* What the device never fetched cannot have changed it: it would have said a word. */
+static bool has_touched(const struct action *action)
+{
+    return action->state != ACTION_WITHDRAWN &&
+           (action->state != ACTION_CANCELED || action->history_count > 0);
 }
 
 static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *err)
@@ -183,6 +224,8 @@ static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *
     action->device->actions = action;
     if (action_active(action))
         action->device->active = action;
+    else if (has_touched(action))
+        action->device->ended_action = action->id;
     action->deployment->assigned++;
     return TN_OK;
 }
@@ -404,22 +447,17 @@ static int set_detail(struct action *action, const char *text, struct tn_error *
 static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
                   int64_t now_ms, struct tn_error *err)
 {
-    /* what the device never fetched cannot have changed it */
-    bool touched = action->state != ACTION_PENDING || state < ACTION_CANCELED;
-    bool ended;
     int rc;
 
     action->state = state;
     action->changed_ms = now_ms;
-    ended = !action_active(action);
-    if (ended)
-        action->device->active = NULL;
-    if (ended && touched)
-        action->device->flags |= TN_DEVICE_ROW_ASK;
     rc = action_put(fleet, action, err);
-    if (rc == TN_OK && ended)
-        rc = device_put(fleet, action->device, err);
-    return rc < 0 || !ended ? rc : deploy_ended(fleet, action, now_ms, err);
+    if (action_active(action))
+        return rc;
+    action->device->active = NULL;
+    if (has_touched(action))
+        action->device->ended_action = action->id;
+    return rc < 0 ? rc : deploy_ended(fleet, action, now_ms, err);
 }
 
 static int end_pending(struct tn_fleet *fleet, struct action *action, enum action_state state,
@@ -641,6 +679,6 @@ json_t *action_to_json(const struct action *action, bool with_history)
     set_time(json, "created", action->created_ms);
     set_time(json, "changed", action->changed_ms);
     if (with_history)
-        tn_json_set(json, "history", history_json(action, true));
+        tn_json_set(json, "history", history_json(action));
     return json;
 }
