@@ -30,8 +30,8 @@ struct tn_row_device {
     const char *labels;        /* JSON object of strings: the operator's */
     const char *registered_by; /* "gateway", "operator", "token" */
     int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
-    int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
-    int64_t poll_seconds;                       /* its own; 0 = the server's */
+    int64_t told_action;  /* the newest of its actions that had ended when it gave its attributes */
+    int64_t poll_seconds; /* its own; 0 = the server's */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `deleted`. */

@@ -14,13 +14,14 @@
 #define LATER_INTEGER(row, member, since) COLUMN(row, member, INTEGER, false, since)
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
- * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). */
+ * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
+ * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), INTEGER(device, flags),
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 2),
         LATER_INTEGER(device, poll_seconds, 2) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),

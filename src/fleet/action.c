@@ -19,7 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTION_ID_MAX = INT32_MAX };
+enum {
+    ACTION_ID_MAX = INT32_MAX,
+    HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
+};
 
 static const char *const state_names[ACTION_STATES] = {
     "pending",    "retrieved", "running",  "canceling", "finished",
@@ -117,8 +120,8 @@ static int history_add(struct action *action, const struct status *status_take, 
     return TN_OK;
 }
 
-/* @param shown for people: RFC 3339; else as rows have it */
-static json_t *history_json(const struct action *action, bool shown)
+/* For people. */
+static json_t *history_json(const struct action *action)
 {
     json_t *array = json_array();
 
@@ -126,10 +129,7 @@ static json_t *history_json(const struct action *action, bool shown)
         const struct status *status = &action->history[i];
         json_t *json = json_object();
 
-        if (shown)
-            set_time(json, "time", status->time_ms);
-        else
-            tn_json_set(json, "time_ms", json_integer(status->time_ms));
+        set_time(json, "time", status->time_ms);
         tn_json_set_str(json, "execution", status->execution);
         tn_json_set_str(json, "finished", status->finished);
         tn_json_set(json, "code",
@@ -138,6 +138,37 @@ static json_t *history_json(const struct action *action, bool shown)
         (void)json_array_append_new(array, json);
     }
     return array;
+}
+
+static void add_status(struct tn_buf *text, const struct status *status)
+{
+    tn_json_add_open(text, "{");
+    tn_json_add_key(text, "time_ms");
+    tn_json_add_int(text, status->time_ms);
+    tn_json_add_key(text, "execution");
+    tn_json_add_text(text, status->execution);
+    tn_json_add_key(text, "finished");
+    tn_json_add_text(text, status->finished);
+    if (status->code != INT64_MIN) {
+        tn_json_add_key(text, "code");
+        tn_json_add_int(text, status->code);
+    }
+    if (status->details) {
+        tn_json_add_key(text, "details");
+        tn_json_add_text(text, status->details);
+    }
+    tn_buf_adds(text, "}");
+}
+
+/* As a row has it; nothing of an action that no word was said about. */
+static void history_write(const struct action *action, struct tn_buf *text)
+{
+    if (action->history_count == 0)
+        return;
+    tn_json_add_open(text, "[");
+    for (size_t i = 0; i < action->history_count; i++)
+        add_status(text, &action->history[i]);
+    tn_buf_adds(text, "]");
 }
 
 static int history_read(struct action *action, const char *text)
@@ -169,9 +200,7 @@ static int history_read(struct action *action, const char *text)
 
 static int action_put(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *history =
-        action->history_count ? history_json(action, false) : NULL;
-    tn_auto(tn_str_free) char *text = history ? tn_json_text(history) : NULL;
+    tn_auto(tn_buf_done) struct tn_buf history = TN_BUF(HISTORY_TEXT_MAX);
     struct tn_row_action row = { .id = action->id,
                                  .device = action->device->id,
                                  .deployment = action->deployment->id,
@@ -180,11 +209,23 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
                                  .digest = action->engine->hex,
                                  .state = state_names[action->state],
                                  .detail = action->detail,
-                                 .history = text,
                                  .created_ms = action->created_ms,
                                  .changed_ms = action->changed_ms };
+    int rc;
 
+    history_write(action, &history);
+    rc = fleet_hurt(fleet, tn_buf_check(&history, "the history of an action", err));
+    if (rc < 0)
+        return rc;
+    row.history = history.data;
     return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
+}
+
+/* What the device never fetched cannot have changed it: it would have said a word. */
+static bool has_touched(const struct action *action)
+{
+    return action->state != ACTION_WITHDRAWN &&
+           (action->state != ACTION_CANCELED || action->history_count > 0);
 }
 
 static void join(struct tn_fleet *fleet, struct action *action)
@@ -195,6 +236,8 @@ static void join(struct tn_fleet *fleet, struct action *action)
     action->device->actions = action;
     if (action_active(action))
         action->device->active = action;
+    else if (has_touched(action))
+        action->device->ended_action = action->id;
 }
 
 int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
@@ -415,23 +458,16 @@ static int set_detail(struct action *action, const char *text, struct tn_error *
 static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
                   int64_t now_ms, struct tn_error *err)
 {
-    /* what the device never fetched cannot have changed it */
-    bool touched = action->state != ACTION_PENDING || state < ACTION_CANCELED;
-    bool ended;
     int rc;
 
     action->state = state;
     action->changed_ms = now_ms;
-    ended = !action_active(action);
-    if (ended)
-        action->device->active = NULL;
-    if (ended && touched)
-        action->device->flags |= TN_DEVICE_ROW_ASK;
     rc = action_put(fleet, action, err);
-    if (rc == TN_OK && ended)
-        rc = device_put(fleet, action->device, err);
-    if (rc < 0 || !ended)
+    if (rc < 0 || action_active(action))
         return rc;
+    action->device->active = NULL;
+    if (has_touched(action))
+        action->device->ended_action = action->id;
     history_done(action);
     rc = deploy_ended(fleet, action, now_ms, err);
     return rc < 0 ? rc : ended_settle(fleet, action->device, now_ms, err);
@@ -671,6 +707,6 @@ json_t *action_to_json(const struct action *action, bool with_history)
     set_time(json, "created", action->created_ms);
     set_time(json, "changed", action->changed_ms);
     if (with_history)
-        tn_json_set(json, "history", history_json(action, true));
+        tn_json_set(json, "history", history_json(action));
     return json;
 }

@@ -95,7 +95,7 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
                                    .created_ms = device->created_ms,
                                    .seen_ms = device->seen_ms,
                                    .attributes_ms = device->attributes_ms,
-                                   .flags = device->flags,
+                                   .told_action = device->told_action,
                                    .poll_seconds = device->poll_seconds };
     return fleet_put(fleet, TN_TABLE_DEVICE, &row, err);
 }
@@ -139,7 +139,7 @@ bool device_load_row(const void *row_, void *user)
     device->created_ms = row->created_ms;
     device->seen_ms = device->seen_saved_ms = row->seen_ms;
     device->attributes_ms = row->attributes_ms;
-    device->flags = row->flags;
+    device->told_action = row->told_action;
     device->poll_seconds = row->poll_seconds;
     return fleet_hurt(fleet, class_join(fleet, device, NULL)) == TN_OK;
 }
@@ -371,7 +371,7 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
     if (rc < 0)
         return tn_while(err, rc, "device '%s'", device->id);
     device->attributes_ms = now_ms;
-    device->flags &= ~(int64_t)TN_DEVICE_ROW_ASK;
+    device->told_action = device->ended_action;
     if (tn_pairs_equal(&pairs, &device->attributes))
         return device_put(fleet, device, err);
     tn_pairs_done(&device->attributes);
@@ -382,7 +382,7 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
 
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device)
 {
-    return device->attributes_ms == 0 || (device->flags & TN_DEVICE_ROW_ASK);
+    return device->attributes_ms == 0 || device->ended_action > device->told_action;
 }
 
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,

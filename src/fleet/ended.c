@@ -26,7 +26,7 @@ static bool is_barred(const struct action *action)
 /* Of each model and each way to end, the newest says how things are. */
 static bool decides(const struct action *action)
 {
-    if (action_active(action) || is_barred(action))
+    if (action_active(action) || is_barred(action) || action->id == action->device->ended_action)
         return true;
     for (const struct action *newer = action->device->actions; newer != action;
          newer = newer->older)

@@ -52,9 +52,6 @@ struct release;
 
 /* ---- devices ---- */
 
-/* Flags of a device's row. */
-enum { TN_DEVICE_ROW_ASK = 1 /* an action has finished since it gave its attributes */ };
-
 struct tn_fleet_device {
     char *id;
     struct tn_digest token_hash;
@@ -62,7 +59,8 @@ struct tn_fleet_device {
     char *registered_by;
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
-    int64_t flags;
+    int64_t ended_action; /* the newest that ended and may have changed it; 0 = none */
+    int64_t told_action;  /* what that was when it gave its attributes */
     int64_t poll_seconds; /* 0 = the server's */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */

@@ -413,6 +413,37 @@ TEST(open__refuses_the_schema_of_a_newer_program_and_changes_nothing)
     place_done(&place);
 }
 
+static bool check_old_device(const void *row_, void *user)
+{
+    const struct tn_row_device *row = row_;
+    int *count = user;
+
+    assert_string_equal(row->id, *count == 0 ? "d1" : "d2");
+    assert_int_equal(row->attributes_ms, *count == 0 ? 7 : 0);
+    assert_int_equal(row->told_action, *count == 0 ? 0 : 5);
+    ++*count;
+    return true;
+}
+
+TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
+{
+    struct place place = place_new();
+    int count = 0;
+
+    tn_db_close(place.db);
+    run_sql(place.path, "ALTER TABLE device DROP COLUMN told_action;"
+                        "ALTER TABLE device ADD COLUMN flags INTEGER;"
+                        "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1);"
+                        "PRAGMA user_version=1");
+    place.db = open_well(&place);
+    put_well(place.db, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = "d2", .told_action = 5 });
+    commit_well(place.db);
+    place_reopen(&place);
+    assert_int_equal(tn_db_each(place.db, TN_TABLE_DEVICE, check_old_device, &count, NULL), TN_OK);
+    assert_int_equal(count, 2);
+    place_done(&place);
+}
+
 static void overwrite(const char *path, off_t from, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -610,6 +641,7 @@ int main(void)
         cmocka_unit_test(open__refuses_a_second_server_until_the_first_has_gone),
         cmocka_unit_test(open__lets_nobody_else_read_the_file_and_its_log),
         cmocka_unit_test(open__refuses_the_schema_of_a_newer_program_and_changes_nothing),
+        cmocka_unit_test(open__brings_the_devices_of_schema_1_to_the_one_of_today),
         cmocka_unit_test(open__says_corrupt_of_a_file_that_is_no_database_or_a_damaged_one),
         cmocka_unit_test(open__says_why_a_folder_that_is_not_there_cannot_hold_it),
         cmocka_unit_test(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks),
