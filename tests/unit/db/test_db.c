@@ -425,16 +425,42 @@ static bool check_old_device(const void *row_, void *user)
     return true;
 }
 
+static void drop(const char *path, const char *what, const char *name)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof(sql), "%s \"%s\"", what, name);
+    run_sql(path, sql);
+}
+
+/* Takes everything out of a file that came after the first schema. */
+static void back_to_schema_1(const char *path)
+{
+    for (int i = 0; i < TN_TABLE_COUNT; i++) {
+        const struct tn_table_desc *table = &tn_db_tables[i];
+        char alter[96];
+
+        (void)snprintf(alter, sizeof(alter), "ALTER TABLE \"%s\" DROP COLUMN", table->name);
+        for (const struct tn_index *index = table->index; index->name; index++)
+            drop(path, "DROP INDEX", index->name);
+        for (const struct tn_column *column = table->column; column->name; column++)
+            if (column->since > 1)
+                drop(path, alter, column->name);
+        if (table->since > 1)
+            drop(path, "DROP TABLE", table->name);
+    }
+    run_sql(path, "PRAGMA user_version=1");
+}
+
 TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
 {
     struct place place = place_new();
     int count = 0;
 
     tn_db_close(place.db);
-    run_sql(place.path, "ALTER TABLE device DROP COLUMN told_action;"
-                        "ALTER TABLE device ADD COLUMN flags INTEGER;"
-                        "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1);"
-                        "PRAGMA user_version=1");
+    back_to_schema_1(place.path);
+    run_sql(place.path, "ALTER TABLE device ADD COLUMN flags INTEGER;"
+                        "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1)");
     place.db = open_well(&place);
     put_well(place.db, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = "d2", .told_action = 5 });
     commit_well(place.db);
