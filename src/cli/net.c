@@ -51,11 +51,12 @@ int tn_net_dispatch(struct tn_net *net, const struct tn_net_verb *verbs, size_t 
 
 int tn_net_open(struct tn_net *net, struct tn_error *err)
 {
-    struct tn_server_choice choice = { .url = tn_given(net->call, "server"),
-                                       .token_file = tn_given(net->call, "token-file"),
-                                       .ca = tn_given(net->call, "ca"),
-                                       .insecure_http =
-                                           tn_given(net->call, "insecure-http") != NULL };
+    struct tn_server_choice choice = {
+        .url = tn_given(net->call, "server"),
+        .token_file = net->token_is_of_device ? NULL : tn_given(net->call, "token-file"),
+        .ca = tn_given(net->call, "ca"),
+        .insecure_http = tn_given(net->call, "insecure-http") != NULL
+    };
     int rc;
 
     if (net->client)

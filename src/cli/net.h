@@ -12,7 +12,11 @@
 #include "net/client.h"
 
 /** Options of every verb that talks to a server. */
-#define TN_NET_OPTIONS                                                                             \
+#define TN_NET_OPTIONS TN_NET_OPTIONS_WITH(TN_NET_TOKEN_HELP)
+#define TN_NET_TOKEN_HELP                                                                          \
+    "File that holds the token, - = standard input (default: $TENON_TOKEN_FILE, else what login "  \
+    "kept)."
+#define TN_NET_OPTIONS_WITH(token_help)                                                            \
     { "server",                                                                                    \
       0,                                                                                           \
       TN_ARG_TEXT,                                                                                 \
@@ -20,14 +24,7 @@
       NULL,                                                                                        \
       false,                                                                                       \
       "The server (default: $TENON_SERVER, else the one that was logged in to last)." },           \
-        { "token-file",                                                                            \
-          0,                                                                                       \
-          TN_ARG_FILE,                                                                             \
-          "FILE",                                                                                  \
-          NULL,                                                                                    \
-          false,                                                                                   \
-          "File that holds the token, - = standard input (default: $TENON_TOKEN_FILE, else what "  \
-          "login kept)." },                                                                        \
+        { "token-file", 0, TN_ARG_FILE, "FILE", NULL, false, token_help },                         \
         { "ca",                                                                                    \
           0,                                                                                       \
           TN_ARG_FILE,                                                                             \
@@ -44,6 +41,7 @@
 /** A verb under way. The client is opened by the first that needs it. */
 struct tn_net {
     const struct tn_invocation *call;
+    bool token_is_of_device; /* --token-file is what is sent, not who sends it */
     struct tn_server server;
     struct tn_client *client;
     struct tn_meter meter;
