@@ -334,6 +334,8 @@ const struct tn_command tn_cmd_deployments = {
 
 static const struct tn_option actions_options[] = {
     { "failed", 'f', TN_ARG_NONE, NULL, NULL, false, "With list: only those that failed." },
+    { "limit", 'n', TN_ARG_TEXT, "N", NULL, false,
+      "With list: only the newest N (default: 0 = all)." },
     TN_NET_OPTIONS,
     { 0 },
 };
@@ -409,6 +411,26 @@ const struct tn_command tn_cmd_backup = {
                "restore.",
     .options = net_options,
     .examples = backup_examples,
+    .exits = EXITS,
+    .helper = HELPER,
+};
+
+static const struct tn_option audit_options[] = {
+    { "limit", 'n', TN_ARG_TEXT, "N", NULL, false, "Show the newest N (default: 100), 0 = all." },
+    TN_NET_OPTIONS,
+    { 0 },
+};
+static const char *const audit_examples[] = {
+    "tenon audit --limit 20",
+    "The newest twenty changes.",
+    NULL,
+};
+const struct tn_command tn_cmd_audit = {
+    .name = "audit",
+    .args = "",
+    .summary = "Who changed what on the server, newest first.",
+    .options = audit_options,
+    .examples = audit_examples,
     .exits = EXITS,
     .helper = HELPER,
 };

@@ -277,6 +277,17 @@ def test_devices__added_with_a_token_of_their_own_poll_with_it(fleet, tmp_path):
     assert fleet.call("GET", poll, token="TargetToken another")[0] == 401
 
 
+def test_audit__says_who_did_what_newest_first(published, gateway):
+    enrol(published, gateway, a="rtx4090", b="rtx4090", c="rtx3060")
+    answer("deploy", "small")
+    everything = answer("audit", "--limit", "0")
+    assert [one["what"] for one in everything][:2] == ["deploy", "token-new"]
+    assert everything[-1]["who"] and answer("audit", "--limit", "2") == everything[:2]
+    assert "model=small" in run("audit").stdout
+    assert len(answer("actions")) == 3 and len(answer("actions", "--limit", "1")) == 1
+    assert run("audit", "--limit", "many").returncode == 2
+
+
 def test_release__is_removed_when_nothing_means_it_and_who_runs_it_keeps_it(published, gateway, built):
     devices = enrol(published, gateway, a="rtx4090")
     number = answer("deploy", "small")[0]["id"]
