@@ -57,6 +57,8 @@ static void found(struct tn_job *job)
     int64_t taken = 0;
 
     if (collection->rc == TN_OK)
+        collection->rc = tn_fleet_keep_anew(tenond->fleet, &collection->err);
+    if (collection->rc == TN_OK)
         taken = tn_blobs_take(tenond->blobs, &collection->old, tn_fleet_keeps_blob, tenond->fleet,
                               &collection->err);
     if (taken < 0)
