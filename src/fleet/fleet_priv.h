@@ -271,7 +271,7 @@ struct tn_fleet {
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
     int64_t poll_seconds; /* as the operator set it; 0 = the option */
-    bool damaged;
+    int damaged;          /* TN_E_* of a change that could not be made whole; 0 = none */
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, pins;
     struct tn_map kept_blobs; /* what is referred to, and since tn_fleet_keep_anew() more */

@@ -83,7 +83,11 @@ static bool is_dirty(void *user)
 
 static int commit(void *user, struct tn_error *err)
 {
-    return tn_fleet_commit(((struct tn_tenond *)user)->fleet, err);
+    struct tn_tenond *tenond = user;
+    int rc = tn_fleet_commit(tenond->fleet, err);
+
+    tn_space_learn(&tenond->space, tenond->options.data, rc, tn_clock_monotonic());
+    return rc;
 }
 
 static int read_text(const char *path, size_t most, char **ret_text, struct tn_error *err)
@@ -272,7 +276,7 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
     tn_nsec now = tn_clock_monotonic();
     struct tn_error err = { 0 };
 
-    if (now >= timers->flush) {
+    if (now >= timers->flush && tn_space_admits(&tenond->space, tenond->options.data, now)) {
         timers->flush = now + (tn_nsec)FLUSH_SEEN_MS * TN_NSEC_PER_MS;
         if (tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), FLUSH_SEEN_MS, &err) < 0)
             tn_event_error("flush_failed", &err);
