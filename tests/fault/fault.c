@@ -92,6 +92,7 @@ static bool strikes(const char *call)
 
 WRAP(int, fsync, fsync, (int fd), (fd))
 WRAP(int, rename, rename, (const char *from, const char *to), (from, to))
+WRAP(int, link, link, (const char *from, const char *to), (from, to))
 WRAP(int, symlink, symlink, (const char *target, const char *path), (target, path))
 WRAP(int, unlink, unlink, (const char *path), (path))
 WRAP(int, unlinkat, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
