@@ -162,7 +162,7 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
     tn_auto(tn_str_free) char *text = history ? tn_json_text(history) : NULL;
     struct tn_row_action row = { .id = action->id,
                                  .device = action->device->id,
-                                 .deployment = action->deployment->id,
+                                 .deployment = action->deployment ? action->deployment->id : 0,
                                  .model = action->engine->release->model,
                                  .version = action->engine->release->version,
                                  .digest = action->engine->hex,
@@ -186,7 +186,8 @@ static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *
     action->device->actions = action;
     if (action_active(action))
         action->device->active = action;
-    action->deployment->assigned++;
+    if (action->deployment)
+        action->deployment->assigned++;
     return TN_OK;
 }
 
@@ -207,7 +208,9 @@ bool action_load_row(const void *row_, void *user)
                                     .state = (enum action_state)state,
                                     .created_ms = row->created_ms,
                                     .changed_ms = row->changed_ms };
-        rc = action->device && action->deployment && action->engine ? TN_OK : TN_E_CORRUPT;
+        rc = action->device && (action->deployment || row->deployment == 0) && action->engine
+                 ? TN_OK
+                 : TN_E_CORRUPT;
     }
     if (rc == TN_OK)
         rc = copy_text(row->detail, &action->detail, NULL);
@@ -215,10 +218,10 @@ bool action_load_row(const void *row_, void *user)
         rc = history_read(action, row->history);
     if (rc == TN_OK)
         rc = join(fleet, action, NULL);
-    if (rc == TN_OK)
-        deploy_count(action->deployment, action);
-    else
+    if (rc < 0)
         action_free(action);
+    else if (action->deployment)
+        deploy_count(action->deployment, action);
     return fleet_hurt(fleet, rc) == TN_OK;
 }
 
@@ -250,9 +253,8 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id)
 
 /* ---- giving ---- */
 
-int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
-                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
-                  struct tn_error *err)
+/* A new action like this one, under the next number. */
+static int give(struct tn_fleet *fleet, const struct action *like, struct tn_error *err)
 {
     struct action *action;
     int rc;
@@ -262,20 +264,42 @@ int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
     action = calloc(1, sizeof(*action));
     if (!action)
         return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "an action"));
-    *action = (struct action) { .id = fleet->next_action,
-                                .device = device,
-                                .deployment = deployment,
-                                .engine = engine,
-                                .state = ACTION_PENDING,
-                                .created_ms = now_ms,
-                                .changed_ms = now_ms };
+    *action = *like;
+    action->id = fleet->next_action;
     rc = fleet_hurt(fleet, join(fleet, action, err));
     if (rc < 0) {
         action_free(action);
         return rc;
     }
-    fleet->assigned_count++;
     return action_put(fleet, action, err);
+}
+
+int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
+                  struct tn_error *err)
+{
+    const struct action like = { .device = device,
+                                 .deployment = deployment,
+                                 .engine = engine,
+                                 .state = ACTION_PENDING,
+                                 .created_ms = now_ms,
+                                 .changed_ms = now_ms };
+    int rc = give(fleet, &like, err);
+
+    fleet->assigned_count += rc == TN_OK;
+    return rc;
+}
+
+int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
+                   int64_t now_ms, struct tn_error *err)
+{
+    const struct action like = { .device = device,
+                                 .engine = engine,
+                                 .state = ACTION_FINISHED,
+                                 .created_ms = now_ms,
+                                 .changed_ms = now_ms };
+
+    return give(fleet, &like, err);
 }
 
 /* ---- what a device may see ---- */
@@ -300,7 +324,7 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
         /* a device knows nothing of the difference: it must not do it, that is all */
         .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
-        .assignment = action->deployment->assignment,
+        .assignment = action->deployment ? action->deployment->assignment : TN_ASSIGN_FORCED,
         .model = engine->release->model,
         .version = engine->release->version,
         .digest = engine->hex,
@@ -343,12 +367,20 @@ bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_d
     return true;
 }
 
+/* What it declared since says that it runs another one now, and not which. */
+static bool is_outdated(const struct tn_fleet_device *device, const struct action *action)
+{
+    return device->declared_model &&
+           strcmp(device->declared_model, action->engine->release->model) == 0;
+}
+
 static const struct action *newest(const struct tn_fleet_device *device, enum action_state state,
                                    const char *model)
 {
     for (const struct action *action = device->actions; action; action = action->older)
         if (action->state == state &&
-            (!model || strcmp(action->engine->release->model, model) == 0))
+            (!model || strcmp(action->engine->release->model, model) == 0) &&
+            !(state == ACTION_FINISHED && is_outdated(device, action)))
             return action;
     return NULL;
 }
@@ -429,6 +461,8 @@ static int change(struct tn_fleet *fleet, struct action *action, enum action_sta
     ended = !action_active(action);
     if (ended)
         action->device->active = NULL;
+    if (state == ACTION_FINISHED)
+        declared_forget(action->device, action->engine->release->model);
     if (ended && touched)
         action->device->flags |= TN_DEVICE_ROW_ASK;
     rc = action_put(fleet, action, err);
@@ -655,13 +689,15 @@ json_t *action_to_json(const struct action *action, bool with_history)
 
     tn_json_set_int(json, "id", action->id);
     tn_json_set_str(json, "device", action->device->id);
-    tn_json_set_int(json, "deployment", action->deployment->id);
+    tn_json_set_int(json, "deployment", action->deployment ? action->deployment->id : -1);
     tn_json_set_str(json, "model", engine->release->model);
     tn_json_set_str(json, "version", engine->release->version);
     tn_json_set_str(json, "digest", engine->hex);
     tn_json_set_str(json, "name", engine->name);
     tn_json_set_str(json, "precision", tn_precision_name(engine->precision));
-    tn_json_set_str(json, "type", assignment_name(action->deployment->assignment));
+    tn_json_set_str(json, "type",
+                    action->deployment ? assignment_name(action->deployment->assignment)
+                                       : "declared");
     tn_json_set_str(json, "state", state_names[action->state]);
     tn_json_set_str(json, "detail", action->detail);
     tn_json_set(json, "offered", json_boolean(is_offered(action)));

@@ -8,6 +8,7 @@
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
  *   evidence.c what devices said about engines; when an engine is stopped
+ *   declare.c  what a device says it runs already
  *   poll.c     how often devices are to ask
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
@@ -62,7 +63,8 @@ struct tn_fleet_device {
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
     int64_t flags;
-    int64_t poll_seconds; /* 0 = the server's */
+    int64_t poll_seconds;                    /* 0 = the server's */
+    char *declared_model, *declared_version; /* said to run, by an engine that is not known */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
     size_t class_at;     /* place in its class */
@@ -198,8 +200,8 @@ struct status {
 struct action {
     int64_t id;
     struct tn_fleet_device *device;
-    struct action *older; /* of the same device */
-    struct deployment *deployment;
+    struct action *older;          /* of the same device */
+    struct deployment *deployment; /* NULL: the device declared it (declare.c) */
     struct engine *engine;
     enum action_state state;
     char *detail;
@@ -305,6 +307,11 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
 const char *device_attribute(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
 
+/* ---- declare.c ---- */
+
+/** Forgets what the device declared of this model. */
+void declared_forget(struct tn_fleet_device *device, const char *model);
+
 /* ---- poll.c ---- */
 
 bool setting_load_row(const void *row, void *fleet);
@@ -407,6 +414,9 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
+/** The device runs this engine already: an action that has finished without a deployment. */
+int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
+                   int64_t now_ms, struct tn_error *err);
 /** Takes back what the device never fetched; it may be given again. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);

@@ -385,6 +385,34 @@ void tn_ddi_installed_base(struct tn_http_request *request, void *user)
         reply_deployment(tenond, request, &action);
 }
 
+/* The device runs that release already; `digest` is our own agent's word for which engine. */
+void tn_ddi_declare(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    tn_auto(tn_json_done) json_t *json = device ? body_json(request) : NULL;
+    const char *name = tn_json_str(json, "name", NULL);
+    const char *version = tn_json_str(json, "version", NULL);
+    struct tn_error err = { 0 };
+    bool changed = false;
+    int rc;
+
+    if (!json)
+        return;
+    if (!name || !version) {
+        reply_unreadable(request);
+        return;
+    }
+    rc = tn_fleet_declare(tenond->fleet, device, name, version, tn_json_str(json, "digest", NULL),
+                          tn_tenond_now_ms(), &changed, &err);
+    if (rc == TN_OK)
+        reply_empty(request, changed ? 201 : 200);
+    else if (rc == TN_E_NOTFOUND)
+        reply_trouble(request, 404, "hawkbit.server.error.repo.entityNotFound", err.text);
+    else
+        tn_http_reply_error(request, &err);
+}
+
 typedef int (*feedback_fn)(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                            const struct tn_feedback *feedback, int64_t now_ms,
                            struct tn_error *err);

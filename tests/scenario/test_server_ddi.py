@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import RTX, answer, needs_rtx
+from conftest import RTX, answer, needs_rtx, run
 from fleet import Device, Tenond, needs_tenond, until
 
 pytestmark = [needs_rtx, needs_tenond]
@@ -358,6 +358,50 @@ def test_download_only__ends_when_the_file_is_there_and_installs_nothing(publish
 def test_deployment__of_an_unknown_type_is_refused(published):
     published.rest("POST", "/deployments", {"model": "small", "type": "timeforced"}, status=400)
     assert published.rest("GET", "/deployments")["items"] == []
+
+
+# ---- what a device declares ----
+
+def test_declared__release_counts_as_installed_where_one_engine_fits(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    words = {"name": "small", "version": "1"}
+    assert [call("PUT", "/installedBase", words)[::2] for _ in range(2)] == [(201, b""), (200, b"")]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"]["digest"] == engines[1][0][1]["digest"] and device["declared"] is None
+    assert (device["installed"]["type"], device["installed"]["deployment"]) == ("declared", None)
+    found = links(call("GET", ""))
+    assert set(found) == {"installedBase"}
+    base = json.loads(call("GET", found["installedBase"].split("/dev-1", 1)[1])[2])
+    artifact, = base["deployment"]["chunks"][0]["artifacts"]
+    assert call("GET", artifact["_links"]["download-http"]["href"].split("/dev-1", 1)[1])[2] == engines[1][0][0]
+    published.end()
+    published.start()
+    assert call("PUT", "/installedBase", words)[0] == 200
+
+
+def test_declared__release_without_a_known_engine_is_kept_as_words(published):
+    call = published.own("dev-1", "tok")
+    assert [call("PUT", "/installedBase", {"name": "small", "version": "1"})[0] for _ in range(2)] == [201, 200]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["declared"] == {"model": "small", "version": "1"} and device["installed"] is None
+    shown = run("devices", "show", "dev-1", "--server", published.url, "--token-file", published.admin).stdout
+    assert re.search(r"says it runs +model=small, version=1", shown)
+    assert "installedBase" not in links(call("GET", ""))
+
+
+@pytest.mark.parametrize("body, status", [({"name": "other", "version": "1"}, 404), ({"name": "small", "version": "9"}, 404),
+                                          ({"name": "small", "version": "1", "digest": "0" * 64}, 404),
+                                          ({"name": "small"}, 400), ({"name": 1, "version": "1"}, 400), (b"{", 400)])
+def test_declared__what_is_not_known_here_is_refused(published, body, status):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    got, _, data = call("PUT", "/installedBase", body)
+    assert got == status and json.loads(data)["errorCode"] == {
+        400: "hawkbit.server.error.rest.body.notReadable", 404: "hawkbit.server.error.repo.entityNotFound"}[status]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"] is None and device["declared"] is None
 
 
 # ---- ranges and resume ----
