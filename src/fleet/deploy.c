@@ -413,19 +413,44 @@ int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_k
 
 /* ---- counting and braking ---- */
 
-void deploy_count(struct deployment *deployment, const struct action *action)
+/* @param by 1, or -1 to take it back */
+static void count(struct deployment *deployment, const struct action *action, int by)
 {
     bool finished = action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED;
     bool failed = action->state == ACTION_ERROR;
 
-    deployment->finished += finished;
-    deployment->failed += failed;
-    deployment->canceled += action->state == ACTION_CANCELED;
-    deployment->assigned -= action->state == ACTION_WITHDRAWN;
+    deployment->finished += finished * by;
+    deployment->failed += failed * by;
+    deployment->canceled += (action->state == ACTION_CANCELED) * by;
+    deployment->assigned -= (action->state == ACTION_WITHDRAWN) * by;
     if (action->id < deployment->brake_from)
         return;
-    deployment->braked_finished += finished;
-    deployment->braked_failed += failed;
+    deployment->braked_finished += finished * by;
+    deployment->braked_failed += failed * by;
+}
+
+void deploy_count(struct deployment *deployment, const struct action *action)
+{
+    count(deployment, action, 1);
+}
+
+void deploy_forget(struct deployment *deployment, const struct action *action)
+{
+    count(deployment, action, -1);
+    deployment->assigned--;
+}
+
+int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < fleet->running.count; i++) {
+        struct deployment *deployment = fleet->running.item[i];
+
+        if (deployment->first > 0 && deployment->assigned < deployment->first)
+            rc = deploy_all(fleet, deployment, now_ms, err);
+    }
+    return rc;
 }
 
 static bool must_brake(const struct tn_fleet *fleet, const struct deployment *deployment)

@@ -249,8 +249,9 @@ static void seen_unlist(struct tn_fleet *fleet, struct tn_fleet_device *device)
     device->seen_listed = false;
 }
 
-/* Rows whose events go with it: its actions. Evidence stays: it is about engines. */
-static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device,
+/* Rows whose events go with it: its actions. Evidence stays: it is about engines.
+ * @param ret_freed whether it held a place of a `first N` */
+static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device, bool *ret_freed,
                           struct tn_error *err)
 {
     int rc = TN_OK;
@@ -263,6 +264,10 @@ static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device
         rc =
             fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
         fleet->actions.item[i] = NULL;
+        if (action->deployment) {
+            deploy_forget(action->deployment, action);
+            *ret_freed = *ret_freed || action->deployment->first > 0;
+        }
         action_free(action);
     }
     device->actions = device->active = NULL;
@@ -272,7 +277,8 @@ static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err)
 {
-    int rc = remove_actions(fleet, device, err);
+    bool freed = false;
+    int rc = remove_actions(fleet, device, &freed, err);
     size_t at = 0;
 
     if (rc == TN_OK)
@@ -288,7 +294,7 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
     seen_unlist(fleet, device);
     class_leave(fleet, device);
     device_free(device);
-    return rc;
+    return rc < 0 || !freed ? rc : deploy_freed(fleet, now_ms, err);
 }
 
 /* ---- last seen ---- */

@@ -403,6 +403,10 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
                  struct tn_error *err);
 /** Counts an action that was read from the disk, or is new. */
 void deploy_count(struct deployment *deployment, const struct action *action);
+/** The device of an action goes, and the action with it: as if it had never been given. */
+void deploy_forget(struct deployment *deployment, const struct action *action);
+/** Gives places of `first N` that have become free to those who come next. */
+int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err);
 
 /* ---- action.c ---- */
 

@@ -957,6 +957,32 @@ TEST(declared__release_or_engine_that_is_not_there_changes_nothing)
     place_done(&place);
 }
 
+/* ---- places of `first N` ---- */
+
+TEST(first__place_of_a_device_that_is_removed_goes_to_the_next_at_once)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)add_device(&place, "d3", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .first = 1 });
+    finish(&place, "d1", false);
+    assert_int_equal(number_of(&place, id, "failed"), 1);
+    assert_string_equal(offered(&place, "d2"), "");
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
+    assert_int_equal(number_of(&place, id, "failed"), 0);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_string_equal(offered(&place, "d2"), engine);
+    assert_string_equal(offered(&place, "d3"), "");
+    place_restart(&place);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_string_equal(offered(&place, "d2"), engine);
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1003,6 +1029,7 @@ int main(void)
             declared__release_with_several_engines_for_the_class_keeps_the_words_alone),
         cmocka_unit_test(declared__words_end_when_an_action_of_the_model_finishes),
         cmocka_unit_test(declared__release_or_engine_that_is_not_there_changes_nothing),
+        cmocka_unit_test(first__place_of_a_device_that_is_removed_goes_to_the_next_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
