@@ -5,6 +5,7 @@
 #include "tenond/ddi_json.h"
 #include "tenond/tenond.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,17 @@ static void base_of(struct tn_http_request *request, struct tn_buf *ret_base)
         end += 1 + strcspn(end + 1, "/");
     tn_buf_adds(ret_base, tn_http_origin(request));
     tn_buf_add(ret_base, path, (size_t)(end - path));
+}
+
+/* The same with the tenant's own name, for the links of files: older Zephyr polls "/default/…" and
+ * looks for "/DEFAULT/controller/v1" in them. */
+static void file_base_of(struct tn_http_request *request, struct tn_buf *ret_base)
+{
+    size_t tenant = strlen(tn_http_origin(request)) + 1;
+
+    base_of(request, ret_base);
+    for (size_t i = tenant; i < ret_base->size && ret_base->data[i] != '/'; i++)
+        ret_base->data[i] = (char)toupper((unsigned char)ret_base->data[i]);
 }
 
 /* The number in the path. @return 0 after it was answered */
@@ -336,7 +348,7 @@ static void reply_deployment(struct tn_tenond *tenond, struct tn_http_request *r
 
     if (!hashes_of(tenond, request, action, &hashes))
         return;
-    base_of(request, &base);
+    file_base_of(request, &base);
     json = tn_ddi_deployment(&(struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) },
                              action, &hashes);
     if (json)
@@ -500,7 +512,7 @@ void tn_ddi_artifacts(struct tn_http_request *request, void *user)
 
     if (!assigned(tenond, request, &action) || !hashes_of(tenond, request, &action, &hashes))
         return;
-    base_of(request, &base);
+    file_base_of(request, &base);
     place = (struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) };
     reply_json(request, json_pack("[o]", tn_ddi_artifact(&place, &action, &hashes)));
 }

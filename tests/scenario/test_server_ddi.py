@@ -1,5 +1,6 @@
 """tenond as devices see it: hawkBit's device protocol, quirk by quirk, and what it never gives away."""
 import hashlib
+import http.client
 import json
 import pathlib
 import re
@@ -526,6 +527,145 @@ def test_feedback__is_kept_in_bounds(published):
         assert call("POST", f"/deploymentBase/{number}/feedback", tell("proceeding", "none", [f"step {i}"]))[0] == 200
     history = published.rest("GET", f"/actions/{number}")["history"]
     assert len(history) <= 100 and history[-1]["details"] == "step 129"
+
+
+# ---- what the clients rely on (facts of their sources: each plays by the rules of one) ----
+
+def assigned(server, engines, name="dev-1", **more):
+    """A device with an action that it has not read yet: its calls, the action's number."""
+    call = server.own(name, "tok")
+    dress(call)
+    deploy(server, **more)
+    return call, re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+
+
+def artifact_of(call, number, name="dev-1"):
+    artifact = json.loads(call("GET", f"/deploymentBase/{number}")[2])["deployment"]["chunks"][0]["artifacts"][0]
+    return artifact, artifact["_links"]["download-http"]["href"].split(f"/{name}", 1)[1]
+
+
+def test_zephyr__finds_everything_where_it_looks(published, engines):
+    name = "frdm_k64f-0123456789abcdef"
+    token = f"GatewayToken {published.gateway()}"
+
+    def zephyr(method, path, body=None):
+        """200 alone is good; it reads as many bytes as Content-Length says, and knows no chunks."""
+        status, fields, data = published.call(method, path, body, token, OPEN)
+        assert status == 200 and "Transfer-Encoding" not in fields
+        assert int(fields["Content-Length"]) == len(data) or (method == "HEAD" and not data)
+        return data
+    base = f"/default/controller/v1/{name}"  # in lower case
+    assert len(json.loads(zephyr("GET", base))["config"]["polling"]["sleep"]) == 8
+    zephyr("PUT", base + "/configData", {"data": Device(type("", (), {}), "x", BOARD, "").facts})
+    deploy(published)
+    href = json.loads(zephyr("GET", base))["_links"]["deploymentBase"]["href"]
+    tail = href[href.index("deploymentBase/"):]
+    assert href.startswith(f"{published.url}/") and len(tail) < 50
+    reply = json.loads(zephyr("GET", f"{base}/{tail}"))
+    assert 0 < int(reply["id"]) < 2 ** 31
+    chunk, = reply["deployment"]["chunks"]
+    artifact, = chunk["artifacts"]
+    assert chunk["part"] == "bApp" and re.fullmatch("[0-9a-f]{64}", artifact["hashes"]["sha256"])
+    assert type(artifact["size"]) is int and artifact["size"] < 2 ** 31
+    href = artifact["_links"]["download-http"]["href"]
+    path = href[href.index("/DEFAULT/controller/v1"):]  # in upper case, though it polls in lower
+    assert href == published.url + path and len(path) < 200
+    assert zephyr("GET", path) == engines[1][0][0]
+    for execution, finished in (("proceeding", "none"), ("closed", "success")):
+        zephyr("POST", f"{base}/deploymentBase/{reply['id']}/feedback", {"id": reply["id"], "status": {
+            "result": {"finished": finished}, "execution": execution}})
+    assert published.rest("GET", f"/actions/{reply['id']}")["state"] == "finished"
+
+
+def test_zephyr__that_drops_the_first_digit_of_a_cancel_still_names_it(published, engines):
+    call, number = assigned(published, engines)
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    href = links(call("GET", ""))["cancelAction"]
+    assert "?" not in href and len(href[href.index("cancelAction/"):]) < 50
+    assert href[href.index("cancelAction/") + len("cancelAction/") + 1:] == number
+
+
+def test_rauc_updater__is_answered_200_at_every_step(published, engines):
+    """It builds the addresses of feedback itself and takes 201 or 204 for a failure."""
+    call = published.own("dev-1", "tok")
+    told = {"time": "20261122T231105", "status": {"result": {"finished": "success"}, "execution": "closed"}}
+    dress(call)
+    assert call("PUT", "/configData", {**told, "data": {"product": "device", "hw_revision": "1"}})[0] == 200
+    kept = published.rest("GET", "/devices/dev-1")["attributes"]
+    assert kept["product"] == "device" and kept["gpu.compute_capability"]  # without a mode it is a merge
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    status, fields, data = call("GET", f"/deploymentBase/{number}", headers={"Accept": "application/json;charset=UTF-8"})
+    assert (status, fields["Content-Type"]) == (200, "application/json;charset=UTF-8")
+    deployment = json.loads(data)["deployment"]
+    assert set(deployment) >= {"download", "update", "chunks"} and len(deployment["chunks"]) == 1
+    artifact, path = artifact_of(call, number)
+    whole = b""
+    while len(whole) < artifact["size"]:  # RAUC streams: many ranges, each with the token
+        status, _, data = call("GET", path, headers={"Range": f"bytes={len(whole)}-{len(whole) + 1023}"})
+        assert status == 206
+        whole += data
+    assert hashlib.sha1(whole).hexdigest() == artifact["hashes"]["sha1"]
+    for i in range(23):
+        body = {"id": number, "time": "20261122T231105", "status": {"result": {"finished": "none"}, "execution": "proceeding",
+                                                                     "details": [f"{i * 4}% Installing"]}}
+        assert call("POST", f"/deploymentBase/{number}/feedback", body)[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    stop = json.loads(call("GET", links(call("GET", ""))["cancelAction"].split("/dev-1", 1)[1])[2])["cancelAction"]["stopId"]
+    assert call("POST", f"/cancelAction/{stop}/feedback", {**told, "id": stop})[0] == 200
+    assert published.rest("GET", f"/actions/{number}")["state"] == "canceled"
+
+
+def test_swupdate__bodies_and_headers_as_it_sends_them_are_understood(published, engines):
+    call, number = assigned(published, engines)
+    details = ", ".join(f'"[INFO ] : line {i}"' for i in range(60))
+    body = (f'{{ "id": {number}, "time": "20261122T230944", "status": {{ "result": {{ "progress": {{ "cnt" : 1, "of" : 0 }}, '
+            f'"finished": "none" }}, "execution": "proceeding", "details" : [ {details} ] }} }}').encode()
+    link = http.client.HTTPConnection("127.0.0.1", published.port, timeout=30)
+    link.putrequest("POST", f"/DEFAULT/controller/v1/dev-1/deploymentBase/{number}/feedback")
+    for field, value in (("Authorization", "TargetToken tok"), ("Content-Type", "application/json"), ("charsets", "utf-8"),
+                         ("charsets", "utf-8"), ("Accept", "application/json"), ("Content-Length", str(len(body)))):
+        link.putheader(field, value)
+    link.endheaders(body)
+    assert link.getresponse().status == 200
+    kept = published.rest("GET", f"/actions/{number}")["history"][-1]["details"].split("\n")
+    assert kept == [f"[INFO ] : line {i}" for i in range(60)]
+    artifact, path = artifact_of(call, number)
+    fields = {"Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
+    assert int(call("HEAD", path, headers=fields)[1]["Content-Length"]) == artifact["size"]
+    assert type(artifact["size"]) is int and all(type(text) is str for text in (artifact["filename"], *artifact["hashes"].values()))
+
+
+def test_downloads__leave_no_rows_in_the_history(published, engines):
+    call, number = assigned(published, engines)
+    _, path = artifact_of(call, number)
+    for method, headers in (("HEAD", {}), ("GET", {}), ("GET", {}), ("GET", {"Range": "bytes=0-9"})):
+        assert call(method, path, headers=headers)[0] in (200, 206)
+    assert published.rest("GET", f"/actions/{number}")["history"] == []
+
+
+def test_artifact__of_an_action_that_ended_without_it_is_not_assigned_any_more(published, engines):
+    call, number = assigned(published, engines)
+    _, path = artifact_of(call, number)
+    closed = call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "failure"))
+    again = call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "failure"))
+    assert (closed[0], again[0], again[2]) == (200, 410, b"")
+    for where in (path, path + ".MD5SUM", path.rsplit("/", 1)[0]):
+        status, _, data = call("GET", where)
+        assert (status, json.loads(data)["errorCode"]) == (404, "hawkbit.server.error.repo.entityNotFound")
+
+
+def test_attributes__have_bounds_and_scalars_become_text(published):
+    call = published.own("dev-1", "tok")
+    invalid = "hawkbit.server.error.repo.invalidTargetAttributes"
+    assert call("PUT", "/configData", {"mode": "replace", "data": {"n": 8, "r": 8.9, "b": True, "x" * 128: "y"}})[0] == 200
+    kept = published.rest("GET", "/devices/dev-1")["attributes"]
+    assert kept == {"n": "8", "r": "8.9", "b": "true", "x" * 128: "y"}
+    for data in ({"x" * 129: "1"}, {"": "1"}, {"k": "v" * 129}, {"k": None}, {"k": ["1"]}, {"k": {"a": "1"}}):
+        status, _, reply = call("PUT", "/configData", {"data": data})
+        assert (status, json.loads(reply)["errorCode"]) == (400, invalid), data
+    assert published.rest("GET", "/devices/dev-1")["attributes"] == kept
 
 
 # ---- SWUpdate ----
