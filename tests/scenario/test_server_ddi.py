@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -733,3 +734,102 @@ def test_swupdate__unmodified_installs_the_container_of_an_engine(published, eng
     finally:
         client.terminate()
         client.wait(20)
+
+
+# ---- RAUC ----
+
+RAUC_SYSTEM = """
+[system]
+compatible=tenon-test
+bootloader=noop
+bundle-formats=plain verity
+mountprefix=%(folder)s/mnt
+statusfile=%(folder)s/status
+[keyring]
+path=%(folder)s/cert.pem
+[slot.engine.0]
+device=%(folder)s/slot0
+type=raw
+bootname=A
+[slot.engine.1]
+device=%(folder)s/slot1
+type=raw
+bootname=B
+"""
+RAUC_MANIFEST = """
+[update]
+compatible=tenon-test
+version=1
+[bundle]
+format=plain
+[image.engine]
+filename=engine.img
+"""
+RAUC_CLIENT = """
+[client]
+hawkbit_server=127.0.0.1:%(port)d
+ssl=false
+tenant_id=DEFAULT
+target_name=rauc-1
+auth_token=tok-rauc
+bundle_download_location=%(folder)s/download.raucb
+log_level=message
+[device]
+product=a device with RAUC
+"""
+RAUC_RUN = """
+export DBUS_STARTER_BUS_TYPE=session
+rauc --conf=%(folder)s/system.conf --override-boot-slot=A service & service=$!
+until rauc status || ! kill -0 $service; do sleep 0.1; done >/dev/null 2>&1
+rauc-hawkbit-updater --config-file=%(folder)s/client.conf --run-once; status=$?
+kill $service; wait $service
+exit $status
+"""
+needs_rauc = pytest.mark.skipif(
+    not all(map(shutil.which, ("rauc", "rauc-hawkbit-updater", "mksquashfs", "dbus-run-session"))) or os.geteuid() != 0,
+    reason="needs rauc, rauc-hawkbit-updater (Debian 12 has none), mksquashfs, dbus-run-session, and root for a loop mount")
+
+
+def make_raucb(folder, payload):
+    """A signed bundle with slots that are ordinary files: no partition is touched."""
+    (folder / "in").mkdir()
+    (folder / "in/engine.img").write_bytes(payload)
+    (folder / "in/manifest.raucm").write_text(RAUC_MANIFEST)
+    for slot in ("slot0", "slot1"):
+        (folder / slot).write_bytes(bytes(len(payload)))
+    (folder / "system.conf").write_text(RAUC_SYSTEM % {"folder": folder})
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem", "-subj", "/CN=tenon test", "-days", "3650"], check=True, capture_output=True)
+    subprocess.run(["rauc", "bundle", "--cert", folder / "cert.pem", "--key", folder / "key.pem", folder / "in",
+                    folder / "small.raucb"], check=True, capture_output=True)
+    return (folder / "small.raucb").read_bytes()
+
+
+@needs_rauc
+@pytest.mark.parametrize("kind, whole, state, last", [
+    ("forced", True, "finished", ("closed", "success")), ("soft", True, "finished", ("closed", "success")),
+    ("download-only", True, "downloaded", ("downloaded", "success")), ("forced", False, "error", ("closed", "failure"))])
+def test_rauc_updater__unmodified_does_what_the_deployment_says(published, engines, tmp_path, kind, whole, state, last):
+    payload = engines[1][0][0]
+    bundle = make_raucb(tmp_path, payload)
+    (tmp_path / "client.conf").write_text(RAUC_CLIENT % {"folder": tmp_path, "port": published.port})
+    file = published.put_blob(bundle if whole else b"no bundle" * 1000)
+    published.rest("PUT", f"/engines/{engines[1][0][1]['digest']}/attachments/rauc", {"file": file, "name": "small.raucb"})
+    call = published.own("rauc-1", "tok-rauc")
+
+    def once():
+        done = subprocess.run(["unshare", "-m", "dbus-run-session", "--", "sh", "-c", RAUC_RUN % {"folder": tmp_path}],
+                              cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout + done.stderr
+    assert once()[0] == 0  # nothing to do yet but to say what it is
+    assert published.rest("GET", "/devices/rauc-1")["attributes"] == {"product": "a device with RAUC"}
+    facts = Device(type("", (), {}), "x", BOARD, "").facts
+    assert call("PUT", "/configData", {"data": {**facts, "delivery": "rauc"}})[0] == 200
+    deploy(published, type=kind)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    status, said = once()
+    action = published.rest("GET", f"/actions/{number}")
+    assert action["state"] == state, said
+    assert (action["history"][-1]["execution"], action["history"][-1]["finished"]) == last
+    assert (status == 0) == whole
+    assert ((tmp_path / "slot1").read_bytes() == payload) == (state == "finished")
