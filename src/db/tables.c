@@ -25,7 +25,8 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         LATER_TEXT(device, declared_version, 2) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
-        INTEGER(release, created_ms), TEXT(release, created_by) } },
+        INTEGER(release, created_ms), TEXT(release, created_by),
+        LATER_INTEGER(release, removed_ms, 2) } },
     [TN_TABLE_ENGINE] = { "engine", 1, false, {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
@@ -61,6 +62,8 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(audit, detail) } },
     [TN_TABLE_SETTING] = { "setting", 1, false, {
         KEY(setting, name), TEXT(setting, value) } },
+    [TN_TABLE_PIN] = { "pin", 2, false, {
+        KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
 };
 /* clang-format on */
 

@@ -91,7 +91,7 @@ int tn_fleet_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, con
                      const char *version, const char *digest, int64_t now_ms, bool *ret_changed,
                      struct tn_error *err)
 {
-    const struct release *release = release_find(fleet, model, version);
+    const struct release *release = release_there(fleet, model, version);
     struct engine *engine;
     bool changed = false;
     int rc;
