@@ -95,8 +95,7 @@ static const struct {
     { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
     { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
-    { TN_TABLE_SETTING, setting_load_row },
-    { TN_TABLE_PIN, pin_load_row },
+    { TN_TABLE_SETTING, setting_load_row },   { TN_TABLE_PIN, pin_load_row },
 };
 
 static int load_all(struct tn_fleet *fleet, struct tn_error *err)
