@@ -45,17 +45,24 @@ void tn_buf_adds(struct tn_buf *buf, const char *text)
 
 void tn_buf_addf(struct tn_buf *buf, const char *format, ...)
 {
+    size_t room = buf->failed ? 0 : buf->capacity - buf->size;
     va_list args;
     int length;
 
+    /* first into the room there is: mostly it is enough */
     va_start(args, format);
-    length = vsnprintf(NULL, 0, format, args);
+    length = vsnprintf(room ? buf->data + buf->size : NULL, room, format, args);
     va_end(args);
-    if (length < 0 || reserve(buf, (size_t)length) != TN_OK)
+    if (length < 0 || reserve(buf, (size_t)length) != TN_OK) {
+        if (room)
+            buf->data[buf->size] = '\0'; /* what was written of it does not count */
         return;
-    va_start(args, format);
-    (void)vsnprintf(buf->data + buf->size, (size_t)length + 1, format, args);
-    va_end(args);
+    }
+    if ((size_t)length >= room) {
+        va_start(args, format);
+        (void)vsnprintf(buf->data + buf->size, (size_t)length + 1, format, args);
+        va_end(args);
+    }
     buf->size += (size_t)length;
 }
 

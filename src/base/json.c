@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,73 @@ void tn_json_set_tri(json_t *object, const char *key, int yes_no_unknown)
 void tn_json_append_str(json_t *array, const char *text)
 {
     (void)json_array_append_new(array, safe_string(text));
+}
+
+/* ---- writing text ---- */
+
+/* Nothing else ends with one of these: a text ends with its quotation mark. */
+static void add_comma(struct tn_buf *json)
+{
+    if (json->size > 0 && !strchr("{[:", json->data[json->size - 1]))
+        tn_buf_add(json, ",", 1);
+}
+
+void tn_json_add_open(struct tn_buf *json, const char *bracket)
+{
+    add_comma(json);
+    tn_buf_adds(json, bracket);
+}
+
+static void add_plain(struct tn_buf *json, const char *text, size_t length)
+{
+    add_comma(json);
+    tn_buf_add(json, "\"", 1);
+    tn_buf_add(json, text, length);
+    tn_buf_add(json, "\"", 1);
+}
+
+/* Whether it stands in JSON as it is, ASCII alone; the rest is left to jansson. */
+static bool is_plain(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((signed char)text[i] < ' ' || text[i] == 0x7f || text[i] == '"' || text[i] == '\\')
+            return false;
+    return true;
+}
+
+void tn_json_add_key(struct tn_buf *json, const char *key)
+{
+    tn_json_add_text(json, key);
+    tn_buf_add(json, ":", 1);
+}
+
+void tn_json_add_text(struct tn_buf *json, const char *text)
+{
+    tn_auto(tn_json_done) json_t *value = NULL;
+    tn_auto(tn_str_free) char *written = NULL;
+    size_t length = text ? strlen(text) : 0;
+
+    if (text && is_plain(text, length)) {
+        add_plain(json, text, length);
+        return;
+    }
+    value = text ? safe_string(text) : json_null();
+    written = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (!written) {
+        json->failed = TN_E_NOMEM;
+        return;
+    }
+    add_comma(json);
+    tn_buf_adds(json, written);
+}
+
+void tn_json_add_int(struct tn_buf *json, int64_t value)
+{
+    char digits[24];
+
+    (void)snprintf(digits, sizeof(digits), "%" PRId64, value);
+    add_comma(json);
+    tn_buf_adds(json, digits);
 }
 
 json_t *tn_stamp_to_json(const struct tn_stamp *stamp)

@@ -39,6 +39,16 @@ void tn_json_set_tri(json_t *object, const char *key,
                      int yes_no_unknown); /* 1, 0, negative -> null */
 void tn_json_append_str(json_t *array, const char *text);
 
+/* ---- writing text without objects: for what is written with every request ---- */
+
+/** Appends a bracket ("{" or "["), a key, a text (NULL is null) or a number, and before it the
+ * comma where one must stand. What ends an object or array is appended as it is. Text that is not
+ * UTF-8 as in tn_json_set_str(). */
+void tn_json_add_open(struct tn_buf *json, const char *bracket);
+void tn_json_add_key(struct tn_buf *json, const char *key);
+void tn_json_add_text(struct tn_buf *json, const char *text);
+void tn_json_add_int(struct tn_buf *json, int64_t value);
+
 /** A stamp as an object, and back; false when a member is missing or of another type. */
 json_t *tn_stamp_to_json(const struct tn_stamp *stamp);
 bool tn_stamp_from_json(const json_t *json, struct tn_stamp *ret_stamp);

@@ -31,7 +31,7 @@ static void count_checkpoint(struct tn_checkpointer *c, int code, bool restart)
 {
     (void)pthread_mutex_lock(&c->guard);
     c->figures.checkpoints++;
-    c->figures.restarts += restart;
+    c->figures.restarts += restart && code == SQLITE_OK;
     c->figures.failures += code != SQLITE_OK && code != SQLITE_BUSY;
     (void)pthread_mutex_unlock(&c->guard);
 }
@@ -98,6 +98,10 @@ static int open_own(struct tn_checkpointer *c, const char *path, struct tn_error
     int64_t number = 0;
     int rc = tn_sqlite_open(path, SQLITE_OPEN_READWRITE, &c->sqlite, err);
 
+    /* a backup reads one snapshot to its end: the next try comes soon, and the writer must not wait
+     * for this one */
+    if (rc == TN_OK)
+        (void)sqlite3_busy_timeout(c->sqlite, 0);
     if (rc == TN_OK)
         rc = tn_sqlite_number(c->sqlite, "PRAGMA page_size", &number, err);
     c->page_bytes = (int)number;

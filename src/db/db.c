@@ -25,7 +25,7 @@ struct tn_db {
     int lock_fd; /* of PATH.lock, flocked: one server per database */
     sqlite3 *sqlite;
     struct statements of[TN_TABLE_COUNT];
-    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *begin, *commit, *rollback, *settle;
     struct tn_checkpointer *checkpointer;
     bool dirty; /* a transaction is open */
     int lost;   /* why SQLite itself rolled it back (a full disk, no memory), or 0 */
@@ -36,14 +36,14 @@ struct tn_db {
 
 /* A lock file beside it: closing any descriptor of the database itself would drop SQLite's locks.
  * It is never removed, or two processes could each lock their own. */
-static int take_lock(const char *path, int *ret_fd, struct tn_error *err)
+int tn_db_lock(const char *path, int *ret_fd, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *lock = NULL;
     tn_auto(tn_fd_done) int fd = -1;
 
     if (asprintf(&lock, "%s.lock", path) < 0) {
         lock = NULL;
-        return tn_fail(err, TN_E_NOMEM, "open '%s'", path);
+        return tn_fail(err, TN_E_NOMEM, "lock '%s'", path);
     }
     fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -124,6 +124,9 @@ static int prepare_all(struct tn_db *db, struct tn_error *err)
         rc = prepare(db->sqlite, "COMMIT", &db->commit, err);
     if (rc == TN_OK)
         rc = prepare(db->sqlite, "ROLLBACK", &db->rollback, err);
+    if (rc == TN_OK)
+        rc = prepare(db->sqlite, "UPDATE \"action\" SET \"settled\" = 1 WHERE \"id\" = ?1",
+                     &db->settle, err);
     for (int i = 0; rc == TN_OK && i < TN_TABLE_COUNT; i++) {
         const struct tn_table_desc *table = &tn_db_tables[i];
         struct statements *of = &db->of[i];
@@ -139,7 +142,7 @@ static int prepare_all(struct tn_db *db, struct tn_error *err)
 
 static int open_inside(struct tn_db *db, struct tn_error *err)
 {
-    int rc = take_lock(db->path, &db->lock_fd, err);
+    int rc = tn_db_lock(db->path, &db->lock_fd, err);
 
     if (rc == TN_OK)
         rc = make_file(db->path, err);
@@ -191,6 +194,7 @@ void tn_db_close(struct tn_db *db)
     tn_statement_done(&db->begin);
     tn_statement_done(&db->commit);
     tn_statement_done(&db->rollback);
+    tn_statement_done(&db->settle);
     tn_sqlite_done(&db->sqlite);
     tn_fd_done(&db->lock_fd);
     free(db->path);
@@ -264,6 +268,26 @@ int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_f
     return read_rows(db->sqlite, statement, &tn_db_tables[table], each, user, err);
 }
 
+int tn_db_find(struct tn_db *db, const struct tn_question *question, tn_row_fn each, void *user,
+               struct tn_error *err)
+{
+    const struct tn_query_desc *query = &tn_db_queries[question->query];
+    tn_auto(tn_statement_done) sqlite3_stmt *statement = NULL;
+    tn_auto(tn_buf_done) struct tn_buf sql = TN_BUF(SQL_MAX);
+    int rc;
+
+    tn_table_query_sql(query, &sql);
+    rc = tn_buf_check(&sql, "SQL", err);
+    if (rc == TN_OK)
+        rc = prepare(db->sqlite, tn_buf_text(&sql), &statement, err);
+    if (rc < 0)
+        return rc;
+    /* those that the question does not have are refused, which is fine */
+    (void)sqlite3_bind_int64(statement, 1, question->number);
+    (void)sqlite3_bind_text(statement, 2, question->text, -1, SQLITE_STATIC);
+    return read_rows(db->sqlite, statement, &tn_db_tables[query->table], each, user, err);
+}
+
 static int bind_value(sqlite3_stmt *statement, int at, const struct tn_table_desc *table,
                       const struct tn_column *column, const void *row)
 {
@@ -315,20 +339,16 @@ static int begin(struct tn_db *db, struct tn_error *err)
 }
 
 /* A row that fails undoes only itself, and the transaction stays as it was; or SQLite undoes all of
- * it, and it can only be rolled back. */
-static int write_row(struct tn_db *db, sqlite3_stmt *statement, enum tn_table table, bool keys_only,
-                     const void *row, struct tn_error *err)
+ * it, and it can only be rolled back. @param code of the binding */
+static int step_write(struct tn_db *db, sqlite3_stmt *statement, int code, const char *what,
+                      struct tn_error *err)
 {
-    int rc = begin(db, err);
-    int code;
+    int rc = TN_OK;
 
-    if (rc < 0)
-        return rc;
-    code = bind_row(statement, &tn_db_tables[table], keys_only, row);
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
     if (code != SQLITE_DONE)
-        rc = tn_sqlite_fail(db->sqlite, code, err, tn_db_tables[table].name);
+        rc = tn_sqlite_fail(db->sqlite, code, err, what);
     (void)sqlite3_reset(statement);
     if (rc < 0 && sqlite3_get_autocommit(db->sqlite))
         db->lost = rc;
@@ -337,9 +357,29 @@ static int write_row(struct tn_db *db, sqlite3_stmt *statement, enum tn_table ta
     return rc;
 }
 
+static int write_row(struct tn_db *db, sqlite3_stmt *statement, enum tn_table table, bool keys_only,
+                     const void *row, struct tn_error *err)
+{
+    int rc = begin(db, err);
+
+    return rc < 0 ? rc
+                  : step_write(db, statement,
+                               bind_row(statement, &tn_db_tables[table], keys_only, row),
+                               tn_db_tables[table].name, err);
+}
+
 int tn_db_put(struct tn_db *db, enum tn_table table, const void *row, struct tn_error *err)
 {
     return write_row(db, db->of[table].put, table, false, row, err);
+}
+
+int tn_db_settle(struct tn_db *db, int64_t action, struct tn_error *err)
+{
+    int rc = begin(db, err);
+
+    return rc < 0 ? rc
+                  : step_write(db, db->settle, sqlite3_bind_int64(db->settle, 1, action), "settle",
+                               err);
 }
 
 int tn_db_delete(struct tn_db *db, enum tn_table table, const void *row, struct tn_error *err)
@@ -422,7 +462,8 @@ static int copy_pages(const char *from, const char *to, struct tn_error *err)
     if (code != SQLITE_DONE)
         return tn_sqlite_fail(target, code, err, "backup");
     /* one file that stands alone, without a log beside it */
-    return tn_sqlite_run(target, "PRAGMA journal_mode=DELETE", err);
+    rc = tn_sqlite_run(target, "PRAGMA journal_mode=DELETE", err);
+    return rc < 0 ? rc : check_integrity(target, err);
 }
 
 static int sync_file(const char *path, struct tn_error *err)
@@ -448,7 +489,7 @@ static int sync_folder_of(const char *path, struct tn_error *err)
     return tn_dir_sync(folder, err);
 }
 
-int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err)
+int tn_db_backup(const char *from, const char *path, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *temporary = NULL;
     tn_auto(tn_unlink_done) const char *undo = NULL;
@@ -464,7 +505,7 @@ int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err)
         return tn_fail_os(err, TN_E_IO, "create '%s'", temporary);
     (void)close(fd);
     undo = temporary;
-    rc = copy_pages(db->path, temporary, err);
+    rc = copy_pages(from, temporary, err);
     if (rc == TN_OK)
         rc = sync_file(temporary, err);
     if (rc < 0)

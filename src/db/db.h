@@ -2,13 +2,13 @@
  * The fleet's durable rows, behind one interface that owns the row structs. Today SQLite; no SQL
  * stands anywhere else.
  *
- * Rows are read once, at start; after that the fleet lives in memory and only writes here. Writes
+ * Rows that decide something are read once, at start; after that the fleet lives in memory and only
+ * writes here. What has ended is read when somebody asks for it. Writes
  * go into one open transaction; tn_db_commit() makes all of them durable at once (group commit: the
  * server calls it once per wake-up of its loop, and answers nobody before it). Every value is
  * bound, never part of SQL text.
  *
- * A `struct tn_db` belongs to one thread (but tn_db_backup()); the checkpoint thread inside is its
- * own business. Text in
+ * A `struct tn_db` belongs to one thread; the checkpoint thread inside is its own business. Text in
  * rows is UTF-8 without NUL; a NULL pointer is stored as NULL and read as NULL. Times are wall time
  * in ms since 1970. Text of a row that tn_db_each() hands out lives for that call.
  */
@@ -29,9 +29,9 @@ struct tn_row_device {
     const char *attributes;    /* JSON object of strings: the device's own */
     const char *labels;        /* JSON object of strings: the operator's */
     const char *registered_by; /* "gateway", "operator", "token" */
-    int64_t created_ms, seen_ms, attributes_ms;    /* 0 = never */
-    int64_t flags;                                 /* TN_DEVICE_ROW_* of the fleet */
-    int64_t poll_seconds;                          /* its own; 0 = the server's */
+    int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
+    int64_t told_action;  /* the newest of its actions that had ended when it gave its attributes */
+    int64_t poll_seconds; /* its own; 0 = the server's */
     const char *declared_model, *declared_version; /* what it says it runs; NULL = nothing */
 };
 
@@ -85,6 +85,9 @@ struct tn_row_deployment {
     const char *created_by;
     int64_t brake_from; /* actions from this id on count for its brake */
     const char *type;   /* "forced", "soft", "download-only"; NULL = forced */
+    int64_t counted;    /* 0: an older program's row, whose actions are still to be counted */
+    int64_t assigned, finished, failed, canceled, withdrawn; /* its actions, by how they ended */
+    int64_t braked_finished, braked_failed;                  /* those that count for its brake */
 };
 
 /** What one device is to do. Key: id. */
@@ -98,6 +101,7 @@ struct tn_row_action {
     const char *detail; /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
+    int64_t settled; /* 1: it has ended and decides nothing any more; tn_db_settle() */
 };
 
 /** One device's word about one engine. Key: digest, device. */
@@ -184,6 +188,27 @@ int tn_db_each(struct tn_db *db, enum tn_table table, tn_row_fn each, void *user
 int tn_db_newest(struct tn_db *db, enum tn_table table, int64_t before, tn_row_fn each, void *user,
                  struct tn_error *err);
 
+/** Questions that an index answers; what a question does not take is not looked at. */
+enum tn_query {
+    TN_QUERY_ACTION,            /* by `number`, its id */
+    TN_QUERY_ACTIONS_UNSETTLED, /* all, by id */
+    TN_QUERY_ACTIONS_FAILED,    /* before id `number`, newest first */
+    TN_QUERY_ACTIONS_OF_DEVICE, /* the settled ones of `text` before id `number`, newest first */
+    TN_QUERY_ACTIONS_SETTLED,   /* after id `number`, oldest first */
+    TN_QUERY_COUNT
+};
+struct tn_question {
+    enum tn_query query;
+    const char *text;
+    int64_t number;
+};
+/** The callback may read and change the table, but not rows that are still to come. */
+int tn_db_find(struct tn_db *db, const struct tn_question *question, tn_row_fn each, void *user,
+               struct tn_error *err);
+
+/** Marks an action as settled; a write as tn_db_put(). */
+int tn_db_settle(struct tn_db *db, int64_t action, struct tn_error *err);
+
 /** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
  * begins with the first write. A failure may have undone the transaction (a full disk): until
  * tn_db_rollback() every write and the commit then fail with the same code.
@@ -203,10 +228,17 @@ int tn_db_commit(struct tn_db *db, struct tn_error *err);
 /** Forgets everything since the last commit. */
 void tn_db_rollback(struct tn_db *db);
 
-/** A whole copy of what is committed, readable as a database of its own; made under a temporary
- * name, fsynced, renamed. Blocks as long as the copy takes, over a connection of its own: any
- * thread may call it while another uses `db`, which must not be closed meanwhile. */
-int tn_db_backup(struct tn_db *db, const char *path, struct tn_error *err);
+/**
+ * A whole copy of what is committed in the database `from`, whether this process, another one or
+ * nobody has it open: one file that opens as a database of its own, made under a temporary name,
+ * checked, fsynced, renamed. Writers go on meanwhile. Blocks as long as the copy takes; any thread.
+ * @return 0, TN_E_CORRUPT, TN_E_AGAIN, TN_E_ACCESS, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM
+ */
+int tn_db_backup(const char *from, const char *path, struct tn_error *err);
+
+/** Keeps servers away from the database `path`, which need not exist yet, until `*ret_fd` is
+ * closed. @return 0, TN_E_AGAIN (a server has it), TN_E_IO, TN_E_NOMEM */
+int tn_db_lock(const char *path, int *ret_fd, struct tn_error *err);
 
 /** Figures for metrics. */
 struct tn_db_figures {

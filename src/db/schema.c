@@ -31,14 +31,35 @@ static int add_columns(sqlite3 *sqlite, const struct tn_table_desc *table, int64
     return rc;
 }
 
+static int create_indexes(sqlite3 *sqlite, const struct tn_table_desc *table, int64_t have,
+                          struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (const struct tn_index *index = table->index; rc == TN_OK && index->name; index++) {
+        tn_auto(tn_buf_done) struct tn_buf sql = TN_BUF(SQL_MAX);
+
+        if (index->since <= have)
+            continue;
+        tn_table_create_index_sql(table, index, &sql);
+        rc = tn_buf_check(&sql, "SQL", err);
+        if (rc == TN_OK)
+            rc = tn_sqlite_run(sqlite, tn_buf_text(&sql), err);
+    }
+    return rc;
+}
+
 static int update_tables(sqlite3 *sqlite, const struct tn_table_desc *tables, size_t count,
                          int64_t have, struct tn_error *err)
 {
     int rc = TN_OK;
 
-    for (size_t i = 0; rc == TN_OK && i < count; i++)
+    for (size_t i = 0; rc == TN_OK && i < count; i++) {
         rc = tables[i].since > have ? create_table(sqlite, &tables[i], err)
                                     : add_columns(sqlite, &tables[i], have, err);
+        if (rc == TN_OK)
+            rc = create_indexes(sqlite, &tables[i], have, err);
+    }
     return rc;
 }
 

@@ -26,8 +26,8 @@ void tn_statement_done(sqlite3_stmt **statement);
 int tn_sqlite_open(const char *path, int flags, sqlite3 **ret_sqlite, struct tn_error *err);
 
 /**
- * Brings the schema of a file to `version` in one transaction: tables and columns with a `since`
- * above the file's version are added; the file's version is then `version`.
+ * Brings the schema of a file to `version` in one transaction: tables, columns and indexes with a
+ * `since` above the file's version are added; the file's version is then `version`.
  * @return 0, TN_E_UNSUPPORTED (the file is newer than `version`), TN_E_CORRUPT, …
  */
 int tn_schema_update(sqlite3 *sqlite, const struct tn_table_desc *tables, size_t count, int version,

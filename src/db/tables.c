@@ -14,13 +14,14 @@
 #define LATER_INTEGER(row, member, since) COLUMN(row, member, INTEGER, false, since)
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
- * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). */
+ * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
+ * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), INTEGER(device, flags),
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 2),
         LATER_INTEGER(device, poll_seconds, 2), LATER_TEXT(device, declared_model, 2),
         LATER_TEXT(device, declared_version, 2) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
@@ -42,11 +43,20 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
         INTEGER(deployment, created_ms), TEXT(deployment, created_by),
-        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 2) } },
+        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 2),
+        LATER_INTEGER(deployment, counted, 2), LATER_INTEGER(deployment, assigned, 2),
+        LATER_INTEGER(deployment, finished, 2), LATER_INTEGER(deployment, failed, 2),
+        LATER_INTEGER(deployment, canceled, 2), LATER_INTEGER(deployment, withdrawn, 2),
+        LATER_INTEGER(deployment, braked_finished, 2),
+        LATER_INTEGER(deployment, braked_failed, 2) } },
     [TN_TABLE_ACTION] = { "action", 1, true, {
         SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
         TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),
-        TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms) } },
+        TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms),
+        LATER_INTEGER(action, settled, 2) },
+      { { "action_unsettled", 2, "\"id\"", "\"settled\" = 0" },
+        { "action_of_device", 2, "\"device\", \"id\"", "\"settled\" = 1" },
+        { "action_failed", 2, "\"id\"", "\"state\" = 'error'" } } },
     [TN_TABLE_EVIDENCE] = { "evidence", 1, false, {
         KEY(evidence, digest), KEY(evidence, device), TEXT(evidence, class_key),
         TEXT(evidence, result), TEXT(evidence, reason), INTEGER(evidence, lasting),
@@ -64,6 +74,18 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         KEY(setting, name), TEXT(setting, value) } },
     [TN_TABLE_PIN] = { "pin", 2, false, {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
+};
+
+const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT] = {
+    [TN_QUERY_ACTION] = { TN_TABLE_ACTION, NULL, "\"id\" = ?1" },
+    [TN_QUERY_ACTIONS_UNSETTLED] = { TN_TABLE_ACTION, "action_unsettled",
+        "\"settled\" = 0 ORDER BY \"id\"" },
+    [TN_QUERY_ACTIONS_FAILED] = { TN_TABLE_ACTION, "action_failed",
+        "\"state\" = 'error' AND \"id\" < ?1 ORDER BY \"id\" DESC" },
+    [TN_QUERY_ACTIONS_OF_DEVICE] = { TN_TABLE_ACTION, "action_of_device",
+        "\"settled\" = 1 AND \"device\" = ?2 AND \"id\" < ?1 ORDER BY \"id\" DESC" },
+    [TN_QUERY_ACTIONS_SETTLED] = { TN_TABLE_ACTION, NULL,
+        "\"settled\" = 1 AND \"id\" > ?1 ORDER BY \"id\"" },
 };
 /* clang-format on */
 
@@ -112,6 +134,13 @@ void tn_table_add_column_sql(const struct tn_table_desc *table, const struct tn_
         tn_buf_adds(sql, " DEFAULT 0");
 }
 
+void tn_table_create_index_sql(const struct tn_table_desc *table, const struct tn_index *index,
+                               struct tn_buf *sql)
+{
+    tn_buf_addf(sql, "CREATE INDEX \"%s\" ON \"%s\" (%s) WHERE %s", index->name, table->name,
+                index->columns, index->where);
+}
+
 static void add_select(const struct tn_table_desc *table, struct tn_buf *sql)
 {
     tn_buf_adds(sql, "SELECT ");
@@ -131,6 +160,14 @@ void tn_table_newest_sql(const struct tn_table_desc *table, struct tn_buf *sql)
     add_select(table, sql);
     tn_buf_addf(sql, " WHERE \"%s\" < ?1 ORDER BY \"%s\" DESC", table->column[0].name,
                 table->column[0].name);
+}
+
+void tn_table_query_sql(const struct tn_query_desc *query, struct tn_buf *sql)
+{
+    add_select(&tn_db_tables[query->table], sql);
+    if (query->index)
+        tn_buf_addf(sql, " INDEXED BY \"%s\"", query->index);
+    tn_buf_addf(sql, " WHERE %s", query->where);
 }
 
 void tn_table_put_sql(const struct tn_table_desc *table, struct tn_buf *sql)

@@ -19,7 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTION_ID_MAX = INT32_MAX };
+enum {
+    ACTION_ID_MAX = INT32_MAX,
+    HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
+};
 
 static const char *const state_names[ACTION_STATES] = {
     "pending",    "retrieved", "running",  "canceling", "finished",
@@ -61,14 +64,26 @@ static void status_done(struct status *status)
     free(status->details);
 }
 
-void action_free(struct action *action)
+static void history_done(struct action *action)
 {
-    if (!action)
-        return;
     for (size_t i = 0; i < action->history_count; i++)
         status_done(&action->history[i]);
     free(action->history);
+    action->history = NULL;
+    action->history_count = 0;
+}
+
+void action_done(struct action *action)
+{
+    history_done(action);
     free(action->detail);
+    action->detail = NULL;
+}
+
+void action_free(struct action *action)
+{
+    if (action)
+        action_done(action);
     free(action);
 }
 
@@ -105,8 +120,8 @@ static int history_add(struct action *action, const struct status *status_take, 
     return TN_OK;
 }
 
-/* @param shown for people: RFC 3339; else as rows have it */
-static json_t *history_json(const struct action *action, bool shown)
+/* For people. */
+static json_t *history_json(const struct action *action)
 {
     json_t *array = json_array();
 
@@ -114,10 +129,7 @@ static json_t *history_json(const struct action *action, bool shown)
         const struct status *status = &action->history[i];
         json_t *json = json_object();
 
-        if (shown)
-            set_time(json, "time", status->time_ms);
-        else
-            tn_json_set(json, "time_ms", json_integer(status->time_ms));
+        set_time(json, "time", status->time_ms);
         tn_json_set_str(json, "execution", status->execution);
         tn_json_set_str(json, "finished", status->finished);
         tn_json_set(json, "code",
@@ -126,6 +138,37 @@ static json_t *history_json(const struct action *action, bool shown)
         (void)json_array_append_new(array, json);
     }
     return array;
+}
+
+static void add_status(struct tn_buf *text, const struct status *status)
+{
+    tn_json_add_open(text, "{");
+    tn_json_add_key(text, "time_ms");
+    tn_json_add_int(text, status->time_ms);
+    tn_json_add_key(text, "execution");
+    tn_json_add_text(text, status->execution);
+    tn_json_add_key(text, "finished");
+    tn_json_add_text(text, status->finished);
+    if (status->code != INT64_MIN) {
+        tn_json_add_key(text, "code");
+        tn_json_add_int(text, status->code);
+    }
+    if (status->details) {
+        tn_json_add_key(text, "details");
+        tn_json_add_text(text, status->details);
+    }
+    tn_buf_adds(text, "}");
+}
+
+/* As a row has it; nothing of an action that no word was said about. */
+static void history_write(const struct action *action, struct tn_buf *text)
+{
+    if (action->history_count == 0)
+        return;
+    tn_json_add_open(text, "[");
+    for (size_t i = 0; i < action->history_count; i++)
+        add_status(text, &action->history[i]);
+    tn_buf_adds(text, "]");
 }
 
 static int history_read(struct action *action, const char *text)
@@ -157,9 +200,7 @@ static int history_read(struct action *action, const char *text)
 
 static int action_put(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *history =
-        action->history_count ? history_json(action, false) : NULL;
-    tn_auto(tn_str_free) char *text = history ? tn_json_text(history) : NULL;
+    tn_auto(tn_buf_done) struct tn_buf history = TN_BUF(HISTORY_TEXT_MAX);
     struct tn_row_action row = { .id = action->id,
                                  .device = action->device->id,
                                  .deployment = action->deployment ? action->deployment->id : 0,
@@ -168,87 +209,83 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
                                  .digest = action->engine->hex,
                                  .state = state_names[action->state],
                                  .detail = action->detail,
-                                 .history = text,
                                  .created_ms = action->created_ms,
                                  .changed_ms = action->changed_ms };
+    int rc;
 
+    history_write(action, &history);
+    rc = fleet_hurt(fleet, tn_buf_check(&history, "the history of an action", err));
+    if (rc < 0)
+        return rc;
+    row.history = history.data;
     return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
 }
 
-static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *err)
+/* What the device never fetched cannot have changed it: it would have said a word. What it declared
+ * was so before. */
+static bool has_touched(const struct action *action)
 {
-    int rc = list_add(&fleet->actions, action, err);
+    return action->deployment && action->state != ACTION_WITHDRAWN &&
+           (action->state != ACTION_CANCELED || action->history_count > 0);
+}
 
-    if (rc < 0)
-        return rc;
-    fleet->next_action = action->id + 1;
+static void join(struct tn_fleet *fleet, struct action *action)
+{
+    if (action->id >= fleet->next_action)
+        fleet->next_action = action->id + 1;
     action->older = action->device->actions;
     action->device->actions = action;
     if (action_active(action))
         action->device->active = action;
-    if (action->deployment)
-        action->deployment->assigned++;
+    else if (has_touched(action))
+        action->device->ended_action = action->id;
+}
+
+int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
+                  struct action *ret_action)
+{
+    struct release *release = release_find(fleet, row->model, row->version);
+    int state = word(state_names, TN_COUNT(state_names), row->state);
+    tn_auto(action_done) struct action action = {
+        .id = row->id,
+        .device = tn_map_get(&fleet->devices, row->device),
+        .deployment = deployment_find(fleet, row->deployment),
+        .engine = release ? engine_of_release(release, row->digest) : NULL,
+        .state = (enum action_state)state,
+        .created_ms = row->created_ms,
+        .changed_ms = row->changed_ms,
+    };
+    bool known = action.deployment || row->deployment == 0;
+    int rc = state >= 0 && action.device && known && action.engine ? TN_OK : TN_E_CORRUPT;
+
+    if (rc == TN_OK)
+        rc = copy_text(row->detail, &action.detail, NULL);
+    if (rc == TN_OK)
+        rc = history_read(&action, row->history);
+    if (rc < 0)
+        return rc;
+    *ret_action = action;
+    action = (struct action) { .id = 0 };
     return TN_OK;
 }
 
-bool action_load_row(const void *row_, void *user)
+/* How an ended one went is read again when somebody asks. */
+bool action_load_row(const void *row, void *user)
 {
-    const struct tn_row_action *row = row_;
     struct tn_fleet *fleet = user;
     struct action *action = calloc(1, sizeof(*action));
-    struct release *release = release_find(fleet, row->model, row->version);
-    int state = word(state_names, TN_COUNT(state_names), row->state);
-    int rc = action && release && state >= 0 ? TN_OK : TN_E_CORRUPT;
+    int rc = action ? action_of_row(fleet, row, action) : TN_E_NOMEM;
 
-    if (rc == TN_OK) {
-        *action = (struct action) { .id = row->id,
-                                    .device = tn_map_get(&fleet->devices, row->device),
-                                    .deployment = deployment_find(fleet, row->deployment),
-                                    .engine = engine_of_release(release, row->digest),
-                                    .state = (enum action_state)state,
-                                    .created_ms = row->created_ms,
-                                    .changed_ms = row->changed_ms };
-        rc = action->device && (action->deployment || row->deployment == 0) && action->engine
-                 ? TN_OK
-                 : TN_E_CORRUPT;
-    }
-    if (rc == TN_OK)
-        rc = copy_text(row->detail, &action->detail, NULL);
-    if (rc == TN_OK)
-        rc = history_read(action, row->history);
-    if (rc == TN_OK)
-        rc = join(fleet, action, NULL);
-    if (rc < 0)
+    if (rc == TN_OK && action->deployment && !action->deployment->counted)
+        rc = deploy_recount(fleet, action, 1, NULL);
+    if (rc < 0) {
         action_free(action);
-    else if (action->deployment)
-        deploy_count(action->deployment, action);
-    return fleet_hurt(fleet, rc) == TN_OK;
-}
-
-struct action *action_find(const struct tn_fleet *fleet, int64_t id)
-{
-    size_t low = 0;
-    size_t high = fleet->actions.count;
-
-    /* the list is by id; places of removed devices' actions are empty, so search by place first */
-    if (id < 1 || high == 0)
-        return NULL;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        size_t at = middle;
-        struct action *action;
-
-        while (at < high && !fleet->actions.item[at])
-            at++;
-        action = at < high ? fleet->actions.item[at] : NULL;
-        if (action && action->id == id)
-            return action;
-        if (action && action->id < id)
-            low = at + 1;
-        else
-            high = middle;
+        return fleet_hurt(fleet, rc) == TN_OK;
     }
-    return NULL;
+    join(fleet, action);
+    if (!action_active(action))
+        history_done(action);
+    return true;
 }
 
 /* ---- giving ---- */
@@ -266,12 +303,10 @@ static int give(struct tn_fleet *fleet, const struct action *like, struct tn_err
         return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "an action"));
     *action = *like;
     action->id = fleet->next_action;
-    rc = fleet_hurt(fleet, join(fleet, action, err));
-    if (rc < 0) {
-        action_free(action);
-        return rc;
-    }
-    return action_put(fleet, action, err);
+    join(fleet, action);
+    rc = action->deployment ? fleet_hurt(fleet, deploy_given(fleet, action->deployment, 1, err))
+                            : TN_OK;
+    return rc < 0 ? rc : action_put(fleet, action, err);
 }
 
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
@@ -298,8 +333,9 @@ int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struc
                                  .state = ACTION_FINISHED,
                                  .created_ms = now_ms,
                                  .changed_ms = now_ms };
+    int rc = give(fleet, &like, err);
 
-    return give(fleet, &like, err);
+    return rc < 0 ? rc : ended_settle(fleet, device, now_ms, err);
 }
 
 /* ---- what a device may see ---- */
@@ -347,18 +383,21 @@ bool tn_fleet_action(const struct tn_fleet *fleet, const struct tn_fleet_device 
     return true;
 }
 
-static struct action *of_device(const struct tn_fleet_device *device, int64_t id)
+/* One of its actions, from memory or, when it is settled, read into `space`. */
+static struct action *of_device(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                                int64_t id, struct action *space)
 {
     for (struct action *action = device->actions; action; action = action->older)
         if (action->id == id)
             return action;
-    return NULL;
+    return ended_find(fleet, id, space) && space->device == device ? space : NULL;
 }
 
 bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_device *device,
                            int64_t id, struct tn_fleet_action *ret_action)
 {
-    const struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    const struct action *action = of_device(fleet, device, id, &read);
 
     /* what is not offered yet is none of its business */
     if (!action || (action_active(action) && !is_offered(action)))
@@ -451,24 +490,22 @@ static int set_detail(struct action *action, const char *text, struct tn_error *
 static int change(struct tn_fleet *fleet, struct action *action, enum action_state state,
                   int64_t now_ms, struct tn_error *err)
 {
-    /* what the device never fetched cannot have changed it */
-    bool touched = action->state != ACTION_PENDING || state < ACTION_CANCELED;
-    bool ended;
     int rc;
 
     action->state = state;
     action->changed_ms = now_ms;
-    ended = !action_active(action);
-    if (ended)
-        action->device->active = NULL;
-    if (state == ACTION_FINISHED)
-        declared_forget(action->device, action->engine->release->model);
-    if (ended && touched)
-        action->device->flags |= TN_DEVICE_ROW_ASK;
     rc = action_put(fleet, action, err);
-    if (rc == TN_OK && ended)
+    if (rc < 0 || action_active(action))
+        return rc;
+    action->device->active = NULL;
+    if (has_touched(action))
+        action->device->ended_action = action->id;
+    history_done(action);
+    if (state == ACTION_FINISHED && declared_forget(action->device, action->engine->release->model))
         rc = device_put(fleet, action->device, err);
-    return rc < 0 || !ended ? rc : deploy_ended(fleet, action, now_ms, err);
+    if (rc == TN_OK)
+        rc = deploy_ended(fleet, action, now_ms, err);
+    return rc < 0 ? rc : ended_settle(fleet, action->device, now_ms, err);
 }
 
 static int end_pending(struct tn_fleet *fleet, struct action *action, enum action_state state,
@@ -502,17 +539,17 @@ int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, 
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err)
 {
-    struct action *action = action_find(fleet, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
     struct tn_fleet_device *device;
     int rc;
 
-    if (!action)
+    if (!ended_find(fleet, id, &read))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
-    if (!action_active(action))
+    if (!action_active(&read))
         return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
-                       state_names[action->state]);
-    device = action->device;
-    rc = action_stop(fleet, action, "canceled by the operator", now_ms, err);
+                       state_names[read.state]);
+    device = read.device;
+    rc = action_stop(fleet, device->active, "canceled by the operator", now_ms, err);
     if (rc == TN_OK)
         rc = fleet_audit(fleet, who, "action-cancel", now_ms,
                          json_pack("{s:I,s:s}", "id", (json_int_t)id, "device", device->id), err);
@@ -524,7 +561,8 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
 int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                        int64_t now_ms, struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
 
     if (!action || (action_active(action) && !is_offered(action)))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
@@ -630,7 +668,8 @@ static int ended(struct tn_fleet *fleet, struct action *action, const struct tn_
 int tn_fleet_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
                       const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
     int rc = check_words(feedback, err);
 
     if (rc < 0)
@@ -662,7 +701,8 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              const struct tn_feedback *feedback, int64_t now_ms,
                              struct tn_error *err)
 {
-    struct action *action = of_device(device, id);
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
     int rc = check_words(feedback, err);
 
     if (rc < 0)
@@ -704,6 +744,6 @@ json_t *action_to_json(const struct action *action, bool with_history)
     set_time(json, "created", action->created_ms);
     set_time(json, "changed", action->changed_ms);
     if (with_history)
-        tn_json_set(json, "history", history_json(action, true));
+        tn_json_set(json, "history", history_json(action));
     return json;
 }

@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { KEPT_MAX = 16, PATH_BYTES = 1200, FREE_BYTES = 64 << 20 };
+enum { KEPT_MAX = 16, NOTES_MAX = 64, PATH_BYTES = 1200, FREE_BYTES = 64 << 20 };
 
 static const tn_nsec young = 24 * 3600 * TN_NSEC_PER_S;
 static const char hashes_suffix[] = ".hashes";
@@ -25,11 +25,18 @@ struct kept {
     struct tn_hashes hashes;
 };
 
+/* A note that was read: every device of a deployment asks for the same few. */
+struct note {
+    struct tn_digest digest;
+    struct tn_blob_hashes hashes; /* sha256 "" = empty place */
+};
+
 struct tn_blobs {
     char folder[1024], uploads[1024]; /* DATA/blobs/sha256, DATA/uploads */
     int64_t bytes;
     struct kept kept[KEPT_MAX];
     size_t next_kept;
+    struct note notes[NOTES_MAX]; /* by the digest's first byte: a later one takes the place */
 };
 
 struct tn_upload {
@@ -263,23 +270,42 @@ static int hash_blob(const struct tn_blobs *blobs, const struct tn_digest *diges
     return rc < 0 ? rc : tn_hashes_end(&hashes, &found, ret_hashes, err);
 }
 
-int tn_blobs_hashes(const struct tn_blobs *blobs, const struct tn_digest *digest,
-                    struct tn_blob_hashes *ret_hashes, struct tn_error *err)
+static int find_hashes(const struct tn_blobs *blobs, const struct tn_digest *digest,
+                       struct tn_blob_hashes *ret_hashes, struct tn_error *err)
 {
-    struct tn_blob_hashes hashes;
     char path[PATH_BYTES];
     int rc;
 
     hashes_path(blobs, digest, path);
-    if (read_note(path, &hashes) && tn_blobs_has(blobs, digest, NULL)) {
-        tn_digest_hex(digest, hashes.sha256);
-    } else {
-        rc = hash_blob(blobs, digest, &hashes, err);
+    if (read_note(path, ret_hashes)) {
+        tn_digest_hex(digest, ret_hashes->sha256);
+        return TN_OK;
+    }
+    rc = hash_blob(blobs, digest, ret_hashes, err);
+    if (rc == TN_OK)
+        (void)write_note(blobs, digest, ret_hashes, NULL); /* ignoring: it is computed again */
+    return rc;
+}
+
+int tn_blobs_hashes(struct tn_blobs *blobs, const struct tn_digest *digest,
+                    struct tn_blob_hashes *ret_hashes, struct tn_error *err)
+{
+    struct note *note = &blobs->notes[digest->sha256[0] % NOTES_MAX];
+    struct tn_blob_hashes hashes;
+    char hex[TN_DIGEST_HEX];
+    int rc;
+
+    if (!tn_blobs_has(blobs, digest, NULL)) {
+        tn_digest_hex(digest, hex);
+        return tn_fail(err, TN_E_NOTFOUND, "no blob %.12s", hex);
+    }
+    if (!note->hashes.sha256[0] || !tn_digest_equal(&note->digest, digest)) {
+        rc = find_hashes(blobs, digest, &hashes, err);
         if (rc < 0)
             return rc;
-        (void)write_note(blobs, digest, &hashes, NULL); /* ignoring: it is computed again */
+        *note = (struct note) { .digest = *digest, .hashes = hashes };
     }
-    *ret_hashes = hashes;
+    *ret_hashes = note->hashes;
     return TN_OK;
 }
 

@@ -27,8 +27,9 @@ int tn_blobs_read(const struct tn_blobs *blobs, const struct tn_digest *digest, 
 bool tn_blobs_has(const struct tn_blobs *blobs, const struct tn_digest *digest, int64_t *ret_bytes);
 
 /** MD5 and SHA-1 of a blob (DDI clients compare them), computed on the way in and kept beside it; a
- * lost note is computed anew. @return 0, TN_E_NOTFOUND, TN_E_IO */
-int tn_blobs_hashes(const struct tn_blobs *blobs, const struct tn_digest *digest,
+ * lost note is computed anew. Those of the last blobs asked for are kept in memory. @return 0,
+ * TN_E_NOTFOUND, TN_E_IO */
+int tn_blobs_hashes(struct tn_blobs *blobs, const struct tn_digest *digest,
                     struct tn_blob_hashes *ret_hashes, struct tn_error *err);
 
 /** An upload under way; one writer per digest (flock). */

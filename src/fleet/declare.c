@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void declared_forget(struct tn_fleet_device *device, const char *model)
+bool declared_forget(struct tn_fleet_device *device, const char *model)
 {
     if (!device->declared_model || strcmp(device->declared_model, model) != 0)
-        return;
+        return false;
     free(device->declared_model);
     free(device->declared_version);
     device->declared_model = device->declared_version = NULL;
+    return true;
 }
 
 /* The only engine of the release that the device's class can load; of those that may load only
@@ -82,9 +83,8 @@ static int keep_engine(struct tn_fleet *fleet, struct tn_fleet_device *device,
         rc = action_declare(fleet, device, engine, now_ms, err);
     if (rc < 0)
         return rc;
-    declared_forget(device, engine->release->model);
     *ret_changed = true;
-    return device_put(fleet, device, err);
+    return declared_forget(device, engine->release->model) ? device_put(fleet, device, err) : TN_OK;
 }
 
 int tn_fleet_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *model,

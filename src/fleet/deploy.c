@@ -75,9 +75,30 @@ int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
                                      .created_ms = deployment->created_ms,
                                      .created_by = deployment->created_by,
                                      .brake_from = deployment->brake_from,
+                                     .counted = 1,
+                                     .assigned = deployment->assigned,
+                                     .finished = deployment->finished,
+                                     .failed = deployment->failed,
+                                     .canceled = deployment->canceled,
+                                     .withdrawn = deployment->withdrawn,
+                                     .braked_finished = deployment->braked_finished,
+                                     .braked_failed = deployment->braked_failed,
                                      .type = assignment_names[deployment->assignment] };
 
     return fleet_put(fleet, TN_TABLE_DEPLOYMENT, &row, err);
+}
+
+/* An older program's row says 0 of all of them. */
+static void take_counts(struct deployment *deployment, const struct tn_row_deployment *row)
+{
+    deployment->counted = row->counted != 0;
+    deployment->assigned = row->assigned;
+    deployment->finished = row->finished;
+    deployment->failed = row->failed;
+    deployment->canceled = row->canceled;
+    deployment->withdrawn = row->withdrawn;
+    deployment->braked_finished = row->braked_finished;
+    deployment->braked_failed = row->braked_failed;
 }
 
 /* Of a row: nothing is added to the fleet on failure. */
@@ -113,6 +134,7 @@ static struct deployment *deployment_new(const struct tn_row_deployment *row, st
     deployment->accept_may_load = row->accept_may_load != 0;
     deployment->created_ms = row->created_ms;
     deployment->brake_from = row->brake_from;
+    take_counts(deployment, row);
     return deployment;
 }
 
@@ -413,31 +435,60 @@ int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_k
 
 /* ---- counting and braking ---- */
 
-/* @param by 1, or -1 to take it back */
-static void count(struct deployment *deployment, const struct action *action, int by)
+/* Many actions may end before the next commit: it writes the figures once. */
+static int count_changed(struct tn_fleet *fleet, struct deployment *deployment,
+                         struct tn_error *err)
+{
+    int rc = deployment->count_changed ? TN_OK : list_add(&fleet->recounted, deployment, err);
+
+    deployment->count_changed = rc == TN_OK;
+    return rc;
+}
+
+int deploy_put_counts(struct tn_fleet *fleet, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < fleet->recounted.count; i++) {
+        struct deployment *deployment = fleet->recounted.item[i];
+
+        rc = deployment_put(fleet, deployment, err);
+        deployment->counted = true;
+        deployment->count_changed = false;
+    }
+    fleet->recounted.count = 0;
+    return rc;
+}
+
+int deploy_given(struct tn_fleet *fleet, struct deployment *deployment, int by,
+                 struct tn_error *err)
+{
+    deployment->assigned += by;
+    return count_changed(fleet, deployment, err);
+}
+
+/* A withdrawn one counts as never given. */
+static void count_end(struct deployment *deployment, const struct action *action, int by)
 {
     bool finished = action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED;
     bool failed = action->state == ACTION_ERROR;
 
-    deployment->finished += finished * by;
-    deployment->failed += failed * by;
-    deployment->canceled += (action->state == ACTION_CANCELED) * by;
-    deployment->assigned -= (action->state == ACTION_WITHDRAWN) * by;
+    deployment->finished += finished ? by : 0;
+    deployment->failed += failed ? by : 0;
+    deployment->canceled += action->state == ACTION_CANCELED ? by : 0;
+    deployment->withdrawn += action->state == ACTION_WITHDRAWN ? by : 0;
+    deployment->assigned -= action->state == ACTION_WITHDRAWN ? by : 0;
     if (action->id < deployment->brake_from)
         return;
-    deployment->braked_finished += finished * by;
-    deployment->braked_failed += failed * by;
+    deployment->braked_finished += finished ? by : 0;
+    deployment->braked_failed += failed ? by : 0;
 }
 
-void deploy_count(struct deployment *deployment, const struct action *action)
+int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
+                   struct tn_error *err)
 {
-    count(deployment, action, 1);
-}
-
-void deploy_forget(struct deployment *deployment, const struct action *action)
-{
-    count(deployment, action, -1);
-    deployment->assigned--;
+    count_end(action->deployment, action, by);
+    return deploy_given(fleet, action->deployment, by, err);
 }
 
 int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err)
@@ -481,11 +532,11 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
 {
     struct deployment *deployment = action->deployment;
     char why[WHY_MAX];
-    int rc;
+    int rc = fleet_hurt(fleet, count_changed(fleet, deployment, err));
 
-    deploy_count(deployment, action);
-    if (!must_brake(fleet, deployment))
-        return TN_OK;
+    count_end(deployment, action, 1);
+    if (rc < 0 || !must_brake(fleet, deployment))
+        return rc;
     (void)snprintf(why, sizeof(why), "%lld of %lld devices failed",
                    (long long)deployment->braked_failed,
                    (long long)(deployment->braked_finished + deployment->braked_failed));
@@ -527,6 +578,7 @@ static int make_row(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
         .created_ms = now_ms,
         .created_by = who,
         .type = assignment_names[assignment],
+        .counted = 1,
     };
     return TN_OK;
 }
@@ -574,13 +626,12 @@ static int withdraw_all(struct tn_fleet *fleet, const struct deployment *deploym
 {
     int rc = TN_OK;
 
-    for (size_t i = 0; rc == TN_OK && i < fleet->actions.count; i++) {
-        struct action *action = fleet->actions.item[i];
-        struct tn_fleet_device *device;
+    for (size_t i = 0; rc == TN_OK && i < fleet->device_list.count; i++) {
+        struct tn_fleet_device *device = fleet->device_list.item[i];
+        struct action *action = device->active;
 
         if (!action || action->deployment != deployment || action->state != ACTION_PENDING)
             continue;
-        device = action->device;
         rc = action_withdraw(fleet, action, "the deployment was stopped", now_ms, err);
         if (rc == TN_OK)
             rc = deploy_device(fleet, device, now_ms, err);

@@ -97,7 +97,7 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
                                    .created_ms = device->created_ms,
                                    .seen_ms = device->seen_ms,
                                    .attributes_ms = device->attributes_ms,
-                                   .flags = device->flags,
+                                   .told_action = device->told_action,
                                    .poll_seconds = device->poll_seconds,
                                    .declared_model = device->declared_model,
                                    .declared_version = device->declared_version };
@@ -147,7 +147,7 @@ bool device_load_row(const void *row_, void *user)
     device->created_ms = row->created_ms;
     device->seen_ms = device->seen_saved_ms = row->seen_ms;
     device->attributes_ms = row->attributes_ms;
-    device->flags = row->flags;
+    device->told_action = row->told_action;
     device->poll_seconds = row->poll_seconds;
     return fleet_hurt(fleet, class_join(fleet, device, NULL)) == TN_OK;
 }
@@ -249,36 +249,12 @@ static void seen_unlist(struct tn_fleet *fleet, struct tn_fleet_device *device)
     device->seen_listed = false;
 }
 
-/* Rows whose events go with it: its actions. Evidence stays: it is about engines.
- * @param ret_freed whether it held a place of a `first N` */
-static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device, bool *ret_freed,
-                          struct tn_error *err)
-{
-    int rc = TN_OK;
-
-    for (size_t i = 0; rc == TN_OK && i < fleet->actions.count; i++) {
-        struct action *action = fleet->actions.item[i];
-
-        if (!action || action->device != device)
-            continue;
-        rc =
-            fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
-        fleet->actions.item[i] = NULL;
-        if (action->deployment) {
-            deploy_forget(action->deployment, action);
-            *ret_freed = *ret_freed || action->deployment->first > 0;
-        }
-        action_free(action);
-    }
-    device->actions = device->active = NULL;
-    return rc;
-}
-
+/* Its actions go with it. Evidence stays: it is about engines. */
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err)
 {
     bool freed = false;
-    int rc = remove_actions(fleet, device, &freed, err);
+    int rc = ended_remove_device(fleet, device, &freed, err);
     size_t at = 0;
 
     if (rc == TN_OK)
@@ -404,7 +380,7 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
     if (rc < 0)
         return tn_while(err, rc, "device '%s'", device->id);
     device->attributes_ms = now_ms;
-    device->flags &= ~(int64_t)TN_DEVICE_ROW_ASK;
+    device->told_action = device->ended_action;
     if (tn_pairs_equal(&pairs, &device->attributes))
         return device_put(fleet, device, err);
     tn_pairs_done(&device->attributes);
@@ -415,7 +391,7 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
 
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device)
 {
-    return device->attributes_ms == 0 || (device->flags & TN_DEVICE_ROW_ASK);
+    return device->attributes_ms == 0 || device->ended_action > device->told_action;
 }
 
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,

@@ -369,8 +369,10 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
     bool proven, stopped;
     int rc;
 
+    if (!read_word(action, feedback, &row))
+        return TN_OK;
     row.class_key = proof_key_of(fleet, action);
-    if (!row.class_key || !read_word(action, feedback, &row))
+    if (!row.class_key)
         return TN_OK;
     if (json_is_object(feedback->engine))
         measure(fleet, action, feedback->engine, strcmp(row.result, "ok") == 0);

@@ -66,11 +66,20 @@ static void actions(const struct figures *figures, const struct tn_fleet *fleet)
 {
     int64_t count[ACTION_STATES] = { 0 };
 
-    for (size_t i = 0; i < fleet->actions.count; i++) {
-        const struct action *action = fleet->actions.item[i];
+    for (size_t i = 0; i < fleet->device_list.count; i++) {
+        const struct tn_fleet_device *device = fleet->device_list.item[i];
 
-        if (action)
-            count[action->state]++;
+        if (device->active)
+            count[device->active->state]++;
+    }
+    for (size_t i = 0; i < fleet->deployments.count; i++) {
+        const struct deployment *deployment = fleet->deployments.item[i];
+        bool download = deployment->assignment == TN_ASSIGN_DOWNLOAD_ONLY;
+
+        count[download ? ACTION_DOWNLOADED : ACTION_FINISHED] += deployment->finished;
+        count[ACTION_ERROR] += deployment->failed;
+        count[ACTION_CANCELED] += deployment->canceled;
+        count[ACTION_WITHDRAWN] += deployment->withdrawn;
     }
     for (int k = 0; k < ACTION_STATES; k++)
         one(figures, "actions", "state", action_state_name((enum action_state)k), (double)count[k]);

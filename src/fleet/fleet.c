@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const int64_t KEEP_ACTIONS_MS = INT64_C(90) * 24 * 3600 * 1000;
+
 /* ---- small things that every part uses ---- */
 
 int list_add(struct list *list, void *item, struct tn_error *err)
@@ -94,9 +96,29 @@ static const struct {
     { TN_TABLE_ENGINE, engine_load_row },     { TN_TABLE_CHANNEL, channel_load_row },
     { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
-    { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
-    { TN_TABLE_SETTING, setting_load_row },   { TN_TABLE_PIN, pin_load_row },
+    { TN_TABLE_TOKEN, token_load_row },       { TN_TABLE_SETTING, setting_load_row },
+    { TN_TABLE_PIN, pin_load_row },
 };
+
+static bool next_after(const void *row, void *fleet)
+{
+    ((struct tn_fleet *)fleet)->next_action = ((const struct tn_row_action *)row)->id + 1;
+    return false;
+}
+
+/* Their number is bounded by devices and models, however many have ended. */
+static int load_actions(struct tn_fleet *fleet, struct tn_error *err)
+{
+    const struct tn_question question = { .query = TN_QUERY_ACTIONS_UNSETTLED };
+    int rc = tn_db_find(fleet->db, &question, action_load_row, fleet, err);
+
+    if (rc == TN_OK && fleet->damaged)
+        return tn_fail(err, TN_E_CORRUPT,
+                       "the database: an action names what is not there, or memory has run out");
+    if (rc == TN_OK)
+        rc = tn_db_newest(fleet->db, TN_TABLE_ACTION, 0, next_after, fleet, err);
+    return rc < 0 ? rc : deployments_settle(fleet, err);
+}
 
 static int load_all(struct tn_fleet *fleet, struct tn_error *err)
 {
@@ -116,7 +138,7 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
                            "has run out",
                            i);
     }
-    return deployments_settle(fleet, err);
+    return load_actions(fleet, err);
 }
 
 /* Frees every value of a table with its own function. */
@@ -136,9 +158,24 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
         list_done(list);                                                                           \
     } while (0)
 
+static void free_actions(struct tn_fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->device_list.count; i++) {
+        struct tn_fleet_device *device = fleet->device_list.item[i];
+
+        while (device->actions) {
+            struct action *action = device->actions;
+
+            device->actions = action->older;
+            action_free(action);
+        }
+    }
+}
+
 static void unload(struct tn_fleet *fleet)
 {
-    FREE_LIST(&fleet->actions, action_free);
+    free_actions(fleet);
+    list_done(&fleet->recounted);
     FREE_LIST(&fleet->deployments, deployment_free);
     FREE_MAP(&fleet->devices, tn_fleet_device, device_free);
     FREE_MAP(&fleet->classes, class, class_free);
@@ -177,9 +214,18 @@ static struct tn_fleet_options with_defaults(const struct tn_fleet_options *opti
     set_default(&full.history_most, 100);
     if (full.history_most < 2) /* how it began, and how it ended */
         full.history_most = 2;
+    set_default(&full.keep_actions_ms, KEEP_ACTIONS_MS);
     set_default(&full.attributes_most, 200);
     set_default(&full.devices_most, 2000000);
     return full;
+}
+
+/* What an older program left unsettled: written once. On a full disk it is written another time. */
+static int settle_older(struct tn_fleet *fleet, struct tn_error *err)
+{
+    if (ended_settle_all(fleet, err) == TN_OK && !tn_fleet_dirty(fleet))
+        return TN_OK;
+    return tn_fleet_commit(fleet, err) < 0 && fleet->damaged ? TN_E_IO : TN_OK;
 }
 
 int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_fleet_options *options,
@@ -194,6 +240,8 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
     fleet->blobs = blobs;
     fleet->options = with_defaults(options);
     rc = load_all(fleet, err);
+    if (rc == TN_OK)
+        rc = settle_older(fleet, err);
     if (rc < 0) {
         tn_fleet_close(fleet);
         return rc;
@@ -281,7 +329,9 @@ int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
         tn_db_rollback(fleet->db);
         rc = tn_fail(err, TN_E_AGAIN, "a change could not be made whole; nothing of it was kept");
     } else {
-        rc = tn_db_commit(fleet->db, err);
+        rc = fleet_hurt(fleet, deploy_put_counts(fleet, err));
+        if (rc == TN_OK)
+            rc = tn_db_commit(fleet->db, err);
     }
     if (rc < 0 && load_anew(fleet, &why) < 0)
         return tn_fail(err, TN_E_IO, "%s; and the fleet could not be read again: %s",

@@ -30,12 +30,14 @@ struct tn_fleet_options {
     int64_t pause_devices;         /* a deployment pauses itself after so many have finished (5) */
     int64_t pause_percent;         /* … of which so many percent failed (20) */
     int64_t history_most;          /* status rows kept per action (100) */
+    int64_t keep_actions_ms;       /* ended actions that decide nothing any more (90 days) */
     int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
     int64_t devices_most;          /* (2000000) */
     int64_t (*monotonic_ns)(void); /* how long a match takes (NULL: not measured) */
 };
 
-/** Loads all rows. @return 0, TN_E_CORRUPT (rows that contradict), TN_E_NOMEM, TN_E_IO */
+/** Loads all rows but those of settled actions. @return 0, TN_E_CORRUPT (rows that contradict),
+ * TN_E_NOMEM, TN_E_IO */
 int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_fleet_options *options,
                   struct tn_fleet **ret_fleet, struct tn_error *err);
 void tn_fleet_close(struct tn_fleet *fleet);
@@ -135,6 +137,10 @@ int tn_fleet_attach(struct tn_fleet *fleet, const char *digest, const char *kind
 int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *channel,
                          const char *version, const char *who, int64_t now_ms,
                          struct tn_error *err);
+/** Whether the release has this engine already, in force or revoked. */
+bool tn_fleet_has_engine(const struct tn_fleet *fleet, const char *model, const char *version,
+                         const char *hex);
+
 /** Removes a release: nobody gets it any more, its version is never used again, devices that run it
  * keep it, files that nothing else refers to may be collected.
  * @return 0 (also when it was removed before), TN_E_NOTFOUND, TN_E_USAGE (a channel or a deployment
@@ -236,6 +242,10 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              struct tn_error *err);
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err);
+/** Removes at most `most` actions that ended long ago and decide nothing any more; call it now and
+ * then. The figures of their deployments stay. */
+int tn_fleet_forget_actions(struct tn_fleet *fleet, int64_t now_ms, size_t most,
+                            struct tn_error *err);
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err);
 
@@ -257,12 +267,13 @@ int tn_fleet_role_token_revoke(struct tn_fleet *fleet, const char *id, const cha
 /* ---- views: new JSON values; NULL when memory has run out or there is no such thing ---- */
 
 /** A page: at most `limit` (0 = 100, at most 1000) from `cursor` (NULL or "" = the first);
- * `ret_cursor` is where the next page begins, "" = this was the last. Lists are JSON arrays. Wall
+ * `ret_cursor` is where the next page begins, "" = this was the last. It names what was given last,
+ * so that what comes or goes between two pages shifts nothing. Lists are JSON arrays. Wall
  * times come as RFC 3339 (`created`) and in ms since 1970 (`created_ms`). */
 struct tn_page {
     const char *cursor;
     size_t limit;
-    char ret_cursor[160];
+    char ret_cursor[288]; /* two names of 128 bytes and a number */
 };
 json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct tn_page *page,
                               struct tn_error *err);

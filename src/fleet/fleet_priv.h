@@ -8,6 +8,7 @@
  *   match.c    (class, release) -> ranked candidates with reasons; kept until something changes
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
+ *   ended.c    which ended actions stay in memory; how the others are read
  *   evidence.c what devices said about engines; when an engine is stopped
  *   declare.c  what a device says it runs already
  *   poll.c     how often devices are to ask
@@ -53,9 +54,6 @@ struct release;
 
 /* ---- devices ---- */
 
-/* Flags of a device's row. */
-enum { TN_DEVICE_ROW_ASK = 1 /* an action has finished since it gave its attributes */ };
-
 struct tn_fleet_device {
     char *id;
     struct tn_digest token_hash;
@@ -63,14 +61,15 @@ struct tn_fleet_device {
     char *registered_by;
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
-    int64_t flags;
-    int64_t poll_seconds;                    /* 0 = the server's */
+    int64_t ended_action; /* the newest that ended and may have changed it; 0 = none */
+    int64_t told_action;  /* what that was when it gave its attributes */
+    int64_t poll_seconds; /* 0 = the server's */
     char *declared_model, *declared_version; /* said to run, by an engine that is not known */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
     size_t class_at;     /* place in its class */
     struct action *active;
-    struct action *actions;                           /* newest first */
+    struct action *actions; /* newest first: the active one, and what decides something (ended.c) */
     struct tn_fleet_device *seen_before, *seen_after; /* list of those seen since the last flush */
     bool seen_listed;
     int64_t failures; /* engines of which it said that they failed */
@@ -175,8 +174,10 @@ struct deployment {
     struct release *release;  /* what it is for now; NULL = none yet */
     struct deployment *later; /* the next running one of the same model */
     int64_t brake_from;       /* actions from this id on count for the brake */
-    int64_t assigned, finished, failed, canceled;
+    int64_t assigned, finished, failed, canceled, withdrawn;
     int64_t braked_finished, braked_failed; /* of the actions that count */
+    bool counted;                           /* the figures came with its row */
+    bool count_changed;                     /* since the last commit, which writes them */
 };
 
 enum action_state {
@@ -207,7 +208,7 @@ struct action {
     struct engine *engine;
     enum action_state state;
     char *detail;
-    struct status *history;
+    struct status *history; /* of an active one; the others' is read from the database */
     size_t history_count;
     int64_t created_ms, changed_ms;
 };
@@ -281,10 +282,11 @@ struct tn_fleet {
     struct list release_list; /* those that were not removed */
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
-    struct list actions;      /* by id; NULL = removed with its device */
+    struct list recounted;    /* deployments whose figures the next commit writes */
     struct list tokens;
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
+    int64_t forgotten; /* settled actions up to this id were too old and were removed */
     int64_t match_count;
     struct histogram match_times;
     int64_t assigned_count;
@@ -319,8 +321,8 @@ void device_sort(struct tn_fleet *fleet);
 
 /* ---- declare.c ---- */
 
-/** Forgets what the device declared of this model. */
-void declared_forget(struct tn_fleet_device *device, const char *model);
+/** Forgets what the device declared of this model. @return whether its row is to be written */
+bool declared_forget(struct tn_fleet_device *device, const char *model);
 
 /* ---- poll.c ---- */
 
@@ -422,20 +424,29 @@ int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_k
 /** An action has ended: counts it, and pauses the deployment where its brake says so. */
 int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t now_ms,
                  struct tn_error *err);
-/** Counts an action that was read from the disk, or is new. */
-void deploy_count(struct deployment *deployment, const struct action *action);
-/** The device of an action goes, and the action with it: as if it had never been given. */
-void deploy_forget(struct deployment *deployment, const struct action *action);
+/** One more action, or one less. @return 0, TN_E_NOMEM */
+int deploy_given(struct tn_fleet *fleet, struct deployment *deployment, int by,
+                 struct tn_error *err);
+/** The same of an action that may have ended. */
+int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
+                   struct tn_error *err);
+/** Writes the figures that have changed. */
+int deploy_put_counts(struct tn_fleet *fleet, struct tn_error *err);
 /** Gives places of `first N` that have become free to those who come next. */
 int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err);
 
 /* ---- action.c ---- */
 
+/** One that is not settled. */
 bool action_load_row(const void *row, void *fleet);
+/** With its history; for action_done(). @return 0, TN_E_CORRUPT (it names what is not there),
+ * TN_E_NOMEM; nothing is filled then */
+int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
+                  struct action *ret_action);
+void action_done(struct action *action);
 void action_free(struct action *action);
 const char *action_state_name(enum action_state state);
 bool action_active(const struct action *action);
-struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
@@ -456,6 +467,21 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
 const struct action *action_installed(const struct tn_fleet_device *device, const char *model);
 /** The engine of a model that the device fetched last without installing it, or NULL. */
 const struct action *action_downloaded(const struct tn_fleet_device *device, const char *model);
+
+/* ---- ended.c ---- */
+
+/** Lets go of the device's ended actions that decide nothing any more. The newest of each way to
+ * end stays, so what has just ended is still there. */
+int ended_settle(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
+                 struct tn_error *err);
+/** The same of all devices: an older program settled nothing. */
+int ended_settle_all(struct tn_fleet *fleet, struct tn_error *err);
+/** Any action from the database, for action_done(). An active one is not the one in memory. */
+bool ended_find(const struct tn_fleet *fleet, int64_t id, struct action *ret_action);
+/** Removes all actions of the device, settled or not, and frees their places.
+ * @param ret_freed whether there was one of a `first N`: deploy_freed() */
+int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device, bool *ret_freed,
+                        struct tn_error *err);
 
 /* ---- evidence.c ---- */
 

@@ -457,6 +457,14 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
     return engine_publish(fleet, engine, who, now_ms, err);
 }
 
+bool tn_fleet_has_engine(const struct tn_fleet *fleet, const char *model, const char *version,
+                         const char *hex)
+{
+    const struct release *release = release_find(fleet, model, version);
+
+    return release && engine_of_release(release, hex);
+}
+
 /* ---- revoking ---- */
 
 static int stop_actions(struct tn_fleet *fleet, const char *hex, const char *why, int64_t now_ms,
@@ -464,14 +472,14 @@ static int stop_actions(struct tn_fleet *fleet, const char *hex, const char *why
 {
     int rc = TN_OK;
 
-    for (size_t i = 0; rc == TN_OK && i < fleet->actions.count; i++) {
-        struct action *action = fleet->actions.item[i];
+    for (size_t i = 0; rc == TN_OK && i < fleet->device_list.count; i++) {
+        struct tn_fleet_device *device = fleet->device_list.item[i];
 
-        if (!action || !action_active(action) || strcmp(action->engine->hex, hex) != 0)
+        if (!device->active || strcmp(device->active->engine->hex, hex) != 0)
             continue;
-        rc = action_stop(fleet, action, why, now_ms, err);
+        rc = action_stop(fleet, device->active, why, now_ms, err);
         if (rc == TN_OK)
-            rc = deploy_device(fleet, action->device, now_ms, err);
+            rc = deploy_device(fleet, device, now_ms, err);
     }
     return rc;
 }

@@ -158,16 +158,48 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
     return array;
 }
 
+/* Its newest actions: what memory keeps and what is settled, both newest first. */
+struct device_history {
+    const struct tn_fleet *fleet;
+    const struct action *kept; /* the next one of memory */
+    json_t *array;
+};
+
+/* @return whether there is room for more */
+static bool add_kept(struct device_history *history, int64_t down_to)
+{
+    for (; history->kept && history->kept->id > down_to; history->kept = history->kept->older)
+        if (json_array_size(history->array) < HISTORY_SHOWN)
+            (void)json_array_append_new(history->array, action_to_json(history->kept, false));
+    return json_array_size(history->array) < HISTORY_SHOWN;
+}
+
+static bool add_settled(const void *row, void *user)
+{
+    tn_auto(action_done) struct action action = { .id = 0 };
+    struct device_history *history = user;
+
+    if (action_of_row(history->fleet, row, &action) < 0)
+        return true;
+    if (!add_kept(history, action.id))
+        return false;
+    (void)json_array_append_new(history->array, action_to_json(&action, false));
+    return true;
+}
+
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
+    const struct tn_question settled = { .query = TN_QUERY_ACTIONS_OF_DEVICE,
+                                         .text = device->id,
+                                         .number = INT64_MAX };
+    struct device_history history = { fleet, device->actions, json_array() };
     json_t *json = device_summary(fleet, device);
-    json_t *history = json_array();
 
     tn_json_set(json, "models", installed_json(device));
-    for (const struct action *action = device->actions;
-         action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
-        (void)json_array_append_new(history, action_to_json(action, false));
-    tn_json_set(json, "history", history);
+    (void)tn_db_find(fleet->db, &settled, add_settled, &history,
+                     NULL); /* what is there, ignoring */
+    (void)add_kept(&history, 0);
+    tn_json_set(json, "history", history.array);
     return json;
 }
 
@@ -274,29 +306,51 @@ static void release_sort(struct tn_fleet *fleet)
         qsort(fleet->release_list.item, fleet->release_list.count, sizeof(void *), by_release);
 }
 
+/* A cursor is the key of the last release that was given, "MODEL/CREATED/VERSION": one that is
+ * published between two pages moves none of the others. No name has a '/' in it. */
+static void set_release_cursor(struct tn_page *page, const struct release *release)
+{
+    (void)snprintf(page->ret_cursor, sizeof(page->ret_cursor), "%s/%lld/%s", release->model,
+                   (long long)release->created_ms, release->version);
+}
+
+/* Cuts `cursor` at its slashes. @return false = it is none, and the list begins at its beginning */
+static bool read_release_cursor(char *cursor, struct release *ret_place)
+{
+    char *created = cursor ? strchr(cursor, '/') : NULL;
+    char *version = created ? strchr(created + 1, '/') : NULL;
+
+    if (!version)
+        return false;
+    *created++ = *version++ = '\0';
+    *ret_place = (struct release) { .model = cursor, .version = version };
+    return tn_text_i64(created, &ret_place->created_ms);
+}
+
+static bool is_after(const struct release *release, const struct release *place)
+{
+    return by_release(&release, &place) > 0;
+}
+
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page)
 {
+    tn_auto(tn_str_free) char *cursor = page->cursor ? strdup(page->cursor) : NULL;
+    struct release place = { .key = NULL };
+    bool begun = !read_release_cursor(cursor, &place);
+    const struct release *last = NULL;
     json_t *array = json_array();
     size_t limit = limit_of(page);
-    bool begun = !page->cursor || !page->cursor[0];
-    const struct release *last = NULL;
 
     set_cursor(page, "");
     release_sort(fleet); /* model by model, the newest first */
     for (size_t i = 0; i < fleet->release_list.count; i++) {
         const struct release *release = fleet->release_list.item[i];
-        char place[sizeof(page->ret_cursor)];
 
-        if (model && model[0] && strcmp(release->model, model) != 0)
+        if ((model && model[0] && strcmp(release->model, model) != 0) ||
+            (!begun && !is_after(release, &place)))
             continue;
-        (void)snprintf(place, sizeof(place), "%zu", i);
-        if (!begun) {
-            begun = strcmp(place, page->cursor) == 0;
-            if (!begun)
-                continue;
-        }
         if (last && json_array_size(array) == limit) {
-            set_cursor(page, place);
+            set_release_cursor(page, last);
             break;
         }
         last = release;
@@ -422,34 +476,52 @@ json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page)
 
 /* ---- actions ---- */
 
+struct action_page {
+    const struct tn_fleet *fleet;
+    json_t *array;
+    size_t limit;
+    int64_t last;
+    bool more;
+};
+
+static bool add_action(const void *row, void *user)
+{
+    tn_auto(action_done) struct action action = { .id = 0 };
+    struct action_page *page = user;
+
+    if (json_array_size(page->array) == page->limit) {
+        page->more = true;
+        return false;
+    }
+    if (action_of_row(page->fleet, row, &action) < 0)
+        return true; /* no list ends for want of one */
+    (void)json_array_append_new(page->array, action_to_json(&action, false));
+    page->last = action.id;
+    return true;
+}
+
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page)
 {
-    json_t *array = json_array();
-    size_t limit = limit_of(page);
-    int64_t before = below(page);
-    int64_t last = 0;
+    const struct tn_question failed = { .query = TN_QUERY_ACTIONS_FAILED, .number = below(page) };
+    struct action_page actions = { fleet, json_array(), limit_of(page), 0, false };
+    int rc = failed_only ? tn_db_find(fleet->db, &failed, add_action, &actions, NULL)
+                         : tn_db_newest(fleet->db, TN_TABLE_ACTION, below(page), add_action,
+                                        &actions, NULL);
 
     set_cursor(page, "");
-    for (size_t i = fleet->actions.count; i-- > 0;) {
-        const struct action *action = fleet->actions.item[i];
-
-        if (!action || action->id >= before || (failed_only && action->state != ACTION_ERROR))
-            continue;
-        if (json_array_size(array) == limit) {
-            set_id_cursor(page, last);
-            break;
-        }
-        last = action->id;
-        (void)json_array_append_new(array, action_to_json(action, false));
-    }
-    return array;
+    if (actions.more)
+        set_id_cursor(page, actions.last);
+    if (rc == TN_OK)
+        return actions.array;
+    json_decref(actions.array);
+    return NULL;
 }
 
 json_t *tn_fleet_action_json(struct tn_fleet *fleet, int64_t id)
 {
-    const struct action *action = action_find(fleet, id);
+    tn_auto(action_done) struct action action = { .id = 0 };
 
-    return action ? action_to_json(action, true) : NULL;
+    return ended_find(fleet, id, &action) ? action_to_json(&action, true) : NULL;
 }
 
 /* ---- the audit log ---- */

@@ -30,6 +30,7 @@ enum {
     HEAD_MS = 10000,
     SLOWEST_BYTES_PER_S = 1024,
     SWEEP_MS = 1000,
+    PASSES_MOST = 8, /* over what is ready, before one commit */
 };
 
 /* ---- one request ---- */
@@ -460,18 +461,43 @@ static int64_t wait_of(struct tn_http *http, int64_t wait_ms)
     return wait_ms;
 }
 
+/* Whether more requests are ready at this instant. */
+static bool is_more_ready(struct tn_http *http)
+{
+    MHD_UNSIGNED_LONG_LONG left;
+    struct epoll_event got;
+
+    return (MHD_get_timeout(http->daemon, &left) == MHD_YES && left == 0) ||
+           epoll_wait(http->epoll, &got, 1, 0) > 0;
+}
+
+/* What has come while the first of a group were served joins them: a commit costs as much as twenty
+ * requests. */
+static int serve(struct tn_http *http, struct tn_error *err)
+{
+    int passes = 0;
+
+    do {
+        if (MHD_run(http->daemon) == MHD_NO)
+            return tn_fail(err, TN_E_IO, "serve requests: %s", http->trouble);
+    } while (http->group && ++passes < PASSES_MOST && is_more_ready(http));
+    return TN_OK;
+}
+
 int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err)
 {
     int64_t wait = wait_of(http, wait_ms);
     struct epoll_event got;
+    int rc;
 
     if (wait != 0 && epoll_wait(http->epoll, &got, 1, (int)wait) < 0 && errno != EINTR)
         return tn_fail_os(err, TN_E_IO, "wait for requests");
     http->now = tn_clock_monotonic();
     http->resumed = false;
     (void)tn_transfers_refill(http);
-    if (MHD_run(http->daemon) == MHD_NO)
-        return tn_fail(err, TN_E_IO, "serve requests: %s", http->trouble);
+    rc = serve(http, err);
+    if (rc < 0)
+        return rc;
     settle(http);
     tn_connections_sweep(http);
     return TN_OK;

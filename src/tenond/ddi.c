@@ -12,7 +12,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BASE_SEGMENTS = 4, POLL_MOST = 4096, BASE_MOST = 2048, HISTORY_MOST = 100 };
+enum {
+    BASE_SEGMENTS = 4,
+    POLL_MOST = 4096,
+    BASE_MOST = 2048,
+    HISTORY_MOST = 100,
+    DEPLOYMENT_MOST = 1 << 20 /* with a whole history */
+};
 
 static const char type_text[] = "text/plain";
 
@@ -45,14 +51,10 @@ static void reply_cacheable(struct tn_http_request *request, const char *text, s
         tn_http_reply(request, 200, type_for(request), text, size);
 }
 
-static void reply_json(struct tn_http_request *request, json_t *json)
+static void reply_text(struct tn_http_request *request, const struct tn_buf *text)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-
-    json_decref(json);
-    if (text)
-        reply_cacheable(request, text, strlen(text));
-    free(text);
+    if (tn_buf_check(text, "a reply", NULL) == TN_OK)
+        reply_cacheable(request, tn_buf_text(text), text->size);
 }
 
 static void reply_empty(struct tn_http_request *request, int status)
@@ -209,8 +211,7 @@ void tn_ddi_poll(struct tn_http_request *request, void *user)
     if (tn_fleet_installed(tenond->fleet, device, &action))
         poll.installed_id = action.id;
     tn_ddi_poll_write(&text, &poll);
-    if (tn_buf_check(&text, "poll", NULL) == TN_OK)
-        reply_cacheable(request, tn_buf_text(&text), text.size);
+    reply_text(request, &text);
 }
 
 /* ---- attributes ---- */
@@ -299,30 +300,31 @@ static const char *upper(const char *state, char *ret_text, size_t size)
     return ret_text;
 }
 
-/* The lines of one row of history, last first. */
-static void add_messages(json_t *messages, const json_t *row, int64_t most)
+/* The lines of one row of history, last first, which cuts the row's text.
+ * @return how many of `most` are left */
+static int64_t add_messages(struct tn_buf *json, char *text, int64_t most)
 {
-    const char *text = tn_json_str(row, "details", "");
     size_t end = strlen(text);
 
-    while (end > 0 && (int64_t)json_array_size(messages) < most) {
+    for (; end > 0 && most > 0; most--) {
         size_t start = end;
 
         while (start > 0 && text[start - 1] != '\n')
             start--;
-        (void)json_array_append_new(messages, json_stringn(text + start, end - start));
+        text[end] = '\0';
+        tn_json_add_text(json, text + start);
         end = start > 0 ? start - 1 : 0;
     }
+    return most;
 }
 
 /* ?actionHistory=N: the newest N messages; negative = all that are kept. */
 static void add_history(struct tn_tenond *tenond, struct tn_http_request *request,
-                        const struct tn_fleet_action *action, json_t *json)
+                        const struct tn_fleet_action *action, struct tn_buf *json)
 {
     const char *wanted = tn_http_query(request, "actionHistory");
     tn_auto(tn_json_done) json_t *whole = NULL;
     const json_t *history;
-    json_t *messages;
     int64_t most;
     char state[24];
 
@@ -330,30 +332,34 @@ static void add_history(struct tn_tenond *tenond, struct tn_http_request *reques
         return;
     whole = tn_fleet_action_json(tenond->fleet, action->id);
     history = json_object_get(whole, "history");
-    messages = json_array();
     most = most < 0 || most > HISTORY_MOST ? HISTORY_MOST : most;
-    for (size_t i = json_array_size(history); i-- > 0;)
-        add_messages(messages, json_array_get(history, i), most);
-    tn_json_set(json, "actionHistory",
-                json_pack("{s:s, s:o}", "status", upper(action->state, state, sizeof(state)),
-                          "messages", messages));
+    tn_buf_addf(json, ",\"actionHistory\":{\"status\":\"%s\",\"messages\":[",
+                upper(action->state, state, sizeof(state)));
+    for (size_t i = json_array_size(history); i-- > 0 && most > 0;) {
+        const char *details = tn_json_str(json_array_get(history, i), "details", "");
+        tn_auto(tn_str_free) char *text = strdup(details);
+
+        most = text ? add_messages(json, text, most) : 0;
+    }
+    tn_buf_adds(json, "]}");
 }
 
 static void reply_deployment(struct tn_tenond *tenond, struct tn_http_request *request,
                              const struct tn_fleet_action *action)
 {
     tn_auto(tn_buf_done) struct tn_buf base = TN_BUF(BASE_MOST);
+    tn_auto(tn_buf_done) struct tn_buf json = TN_BUF(DEPLOYMENT_MOST);
     struct tn_blob_hashes hashes;
-    json_t *json;
+    struct tn_ddi_place place;
 
     if (!hashes_of(tenond, request, action, &hashes))
         return;
     file_base_of(request, &base);
-    json = tn_ddi_deployment(&(struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) },
-                             action, &hashes);
-    if (json)
-        add_history(tenond, request, action, json);
-    reply_json(request, json);
+    place = (struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) };
+    tn_ddi_deployment_write(&json, &place, action, &hashes);
+    add_history(tenond, request, action, &json);
+    tn_buf_adds(&json, "}");
+    reply_text(request, &json);
 }
 
 void tn_ddi_deployment_base(struct tn_http_request *request, void *user)
@@ -470,9 +476,9 @@ void tn_ddi_cancel_feedback(struct tn_http_request *request, void *user)
 
 void tn_ddi_cancel_action(struct tn_http_request *request, void *user)
 {
+    tn_auto(tn_buf_done) struct tn_buf json = TN_BUF(POLL_MOST);
     struct tn_fleet_device *device;
     struct tn_fleet_action action;
-    char id[24];
 
     if (!action_of(user, request, &device, &action))
         return;
@@ -480,8 +486,9 @@ void tn_ddi_cancel_action(struct tn_http_request *request, void *user)
         reply_empty(request, 404);
         return;
     }
-    (void)snprintf(id, sizeof(id), "%" PRId64, action.id);
-    reply_json(request, json_pack("{s:s, s:{s:s}}", "id", id, "cancelAction", "stopId", id));
+    tn_buf_addf(&json, "{\"id\":\"%" PRId64 "\",\"cancelAction\":{\"stopId\":\"%" PRId64 "\"}}",
+                action.id, action.id);
+    reply_text(request, &json);
 }
 
 /* ---- files ---- */
@@ -505,6 +512,7 @@ static bool assigned(struct tn_tenond *tenond, struct tn_http_request *request,
 void tn_ddi_artifacts(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_buf_done) struct tn_buf base = TN_BUF(BASE_MOST);
+    tn_auto(tn_buf_done) struct tn_buf json = TN_BUF(DEPLOYMENT_MOST);
     struct tn_tenond *tenond = user;
     struct tn_blob_hashes hashes;
     struct tn_fleet_action action;
@@ -514,7 +522,10 @@ void tn_ddi_artifacts(struct tn_http_request *request, void *user)
         return;
     file_base_of(request, &base);
     place = (struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) };
-    reply_json(request, json_pack("[o]", tn_ddi_artifact(&place, &action, &hashes)));
+    tn_json_add_open(&json, "[");
+    tn_ddi_artifact_write(&json, &place, &action, &hashes);
+    tn_buf_adds(&json, "]");
+    reply_text(request, &json);
 }
 
 static void reply_md5sum(struct tn_http_request *request, const struct tn_fleet_action *action,

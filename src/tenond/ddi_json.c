@@ -100,30 +100,53 @@ static void add_encoded(struct tn_buf *text, const char *name)
     }
 }
 
-static void set_link(json_t *links, const char *rel, const char *url, const char *suffix)
+static void add_href(struct tn_buf *json, const char *rel, const char *url, const char *suffix)
 {
-    tn_json_set(links, rel, json_pack("{s:s+}", "href", url, suffix));
+    tn_json_add_key(json, rel);
+    tn_buf_addf(json, "{\"href\":\"%s%s\"}", url, suffix);
 }
 
-json_t *tn_ddi_artifact(const struct tn_ddi_place *place, const struct tn_fleet_action *action,
-                        const struct tn_blob_hashes *hashes)
+static void add_member(struct tn_buf *json, const char *key, const char *value)
+{
+    tn_json_add_key(json, key);
+    tn_json_add_text(json, value);
+}
+
+static void add_links(struct tn_buf *json, const struct tn_ddi_place *place,
+                      const struct tn_fleet_action *action)
 {
     tn_auto(tn_buf_done) struct tn_buf url = TN_BUF(URL_MOST);
-    json_t *links = json_object();
 
     tn_ddi_add_url(&url, place->base);
     tn_buf_addf(&url, "/softwaremodules/%" PRId64 "/artifacts/", action->id);
     add_encoded(&url, action->file_name);
     if (place->tls) {
-        set_link(links, "download", tn_buf_text(&url), "");
-        set_link(links, "md5sum", tn_buf_text(&url), ".MD5SUM");
+        add_href(json, "download", tn_buf_text(&url), "");
+        add_href(json, "md5sum", tn_buf_text(&url), ".MD5SUM");
     }
     /* the name is hawkBit's: clients without TLS look for it, whatever the scheme */
-    set_link(links, "download-http", tn_buf_text(&url), "");
-    set_link(links, "md5sum-http", tn_buf_text(&url), ".MD5SUM");
-    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:I, s:o}", "filename", action->file_name, "hashes",
-                     "sha1", hashes->sha1, "md5", hashes->md5, "sha256", hashes->sha256, "size",
-                     (json_int_t)action->file_bytes, "_links", links);
+    add_href(json, "download-http", tn_buf_text(&url), "");
+    add_href(json, "md5sum-http", tn_buf_text(&url), ".MD5SUM");
+}
+
+void tn_ddi_artifact_write(struct tn_buf *json, const struct tn_ddi_place *place,
+                           const struct tn_fleet_action *action,
+                           const struct tn_blob_hashes *hashes)
+{
+    tn_json_add_open(json, "{");
+    add_member(json, "filename", action->file_name);
+    tn_json_add_key(json, "hashes");
+    tn_json_add_open(json, "{");
+    add_member(json, "sha1", hashes->sha1);
+    add_member(json, "md5", hashes->md5);
+    add_member(json, "sha256", hashes->sha256);
+    tn_buf_adds(json, "}");
+    tn_json_add_key(json, "size");
+    tn_json_add_int(json, action->file_bytes);
+    tn_json_add_key(json, "_links");
+    tn_json_add_open(json, "{");
+    add_links(json, place, action);
+    tn_buf_adds(json, "}}");
 }
 
 /* Where the pairs of the chunk's metadata come from. */
@@ -138,30 +161,32 @@ static const struct {
     { "engine.name", NULL, "name" },
 };
 
-static void add_pair(json_t *pairs, const char *key, const char *value)
+static void add_pair(struct tn_buf *json, const char *key, const char *value)
 {
-    if (value && *value)
-        (void)json_array_append_new(pairs, json_pack("{s:s, s:s}", "key", key, "value", value));
+    if (!value || !*value)
+        return;
+    tn_json_add_open(json, "{");
+    add_member(json, "key", key);
+    add_member(json, "value", value);
+    tn_buf_adds(json, "}");
 }
 
-static json_t *metadata_of(const struct tn_fleet_action *action)
+static void add_metadata(struct tn_buf *json, const struct tn_fleet_action *action)
 {
     const json_t *facts = json_object_get(action->record, "facts");
-    json_t *pairs = json_array();
 
-    add_pair(pairs, "engine.digest", action->digest);
-    add_pair(pairs, "model.name", action->model);
-    add_pair(pairs, "model.release", action->version);
-    add_pair(pairs, "gpu.compute_capability",
+    add_pair(json, "engine.digest", action->digest);
+    add_pair(json, "model.name", action->model);
+    add_pair(json, "model.release", action->version);
+    add_pair(json, "gpu.compute_capability",
              text_of(json_object_get(facts, "gpu"), "compute_capability"));
     for (size_t i = 0; i < TN_COUNT(metadata_rows); i++) {
         const json_t *from = metadata_rows[i].object
                                  ? json_object_get(action->record, metadata_rows[i].object)
                                  : action->record;
 
-        add_pair(pairs, metadata_rows[i].key, text_of(from, metadata_rows[i].member));
+        add_pair(json, metadata_rows[i].key, text_of(from, metadata_rows[i].member));
     }
-    return pairs;
 }
 
 /* What a client is to do with the chunk, by assignment. */
@@ -173,17 +198,22 @@ static const struct {
     [TN_ASSIGN_DOWNLOAD_ONLY] = { "forced", "skip" },
 };
 
-json_t *tn_ddi_deployment(const struct tn_ddi_place *place, const struct tn_fleet_action *action,
-                          const struct tn_blob_hashes *hashes)
+void tn_ddi_deployment_write(struct tn_buf *json, const struct tn_ddi_place *place,
+                             const struct tn_fleet_action *action,
+                             const struct tn_blob_hashes *hashes)
 {
-    char id[24];
-
-    (void)snprintf(id, sizeof(id), "%" PRId64, action->id);
-    return json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s, s:s, s:[o], s:o}]}}", "id", id, "deployment",
-                     "download", handling[action->assignment].download, "update",
-                     handling[action->assignment].update, "chunks", "part", "bApp", "version",
-                     action->version, "name", action->model, "artifacts",
-                     tn_ddi_artifact(place, action, hashes), "metadata", metadata_of(action));
+    tn_buf_addf(json, "{\"id\":\"%" PRId64 "\",\"deployment\":{", action->id);
+    add_member(json, "download", handling[action->assignment].download);
+    add_member(json, "update", handling[action->assignment].update);
+    tn_buf_adds(json, ",\"chunks\":[{");
+    add_member(json, "part", "bApp");
+    add_member(json, "version", action->version);
+    add_member(json, "name", action->model);
+    tn_buf_adds(json, ",\"artifacts\":[");
+    tn_ddi_artifact_write(json, place, action, hashes);
+    tn_buf_adds(json, "],\"metadata\":[");
+    add_metadata(json, action);
+    tn_buf_adds(json, "]}]}");
 }
 
 int64_t tn_ddi_sleep_s(int64_t seconds, const char *id)

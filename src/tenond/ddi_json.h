@@ -36,12 +36,14 @@ struct tn_ddi_place {
     bool tls; /* `download` beside `download-http` */
 };
 
-/** The one artifact of an action. NULL without memory. */
-json_t *tn_ddi_artifact(const struct tn_ddi_place *place, const struct tn_fleet_action *action,
-                        const struct tn_blob_hashes *hashes);
-/** {"id", "deployment": {...}}; without memory NULL. */
-json_t *tn_ddi_deployment(const struct tn_ddi_place *place, const struct tn_fleet_action *action,
-                          const struct tn_blob_hashes *hashes);
+/** The one artifact of an action. */
+void tn_ddi_artifact_write(struct tn_buf *json, const struct tn_ddi_place *place,
+                           const struct tn_fleet_action *action,
+                           const struct tn_blob_hashes *hashes);
+/** {"id", "deployment": {...}: the closing bracket is the caller's, who may add members. */
+void tn_ddi_deployment_write(struct tn_buf *json, const struct tn_ddi_place *place,
+                             const struct tn_fleet_action *action,
+                             const struct tn_blob_hashes *hashes);
 
 /** Appends a path of the wire so that it may stand in JSON and in a URL. */
 void tn_ddi_add_url(struct tn_buf *text, const char *url);

@@ -25,7 +25,8 @@
 enum {
     FLUSH_SEEN_MS = 60 * 1000,
     COLLECT_MS = 3600 * 1000,
-    SIGNALS_MS = 10, /* between two looks at signals */
+    FORGET_MOST = 500, /* old actions at one time: some milliseconds */
+    SIGNALS_MS = 10,   /* between two looks at signals */
     PEM_MOST = 256 * 1024,
     TOKEN_MOST = 4096,
     SPARE_FILES = 256, /* descriptors beside connections and the files they send */
@@ -128,6 +129,7 @@ static int open_data(struct tn_tenond *tenond, struct tn_error *err)
         .evidence_ratio = options->evidence_ratio,
         .pause_devices = options->pause_devices,
         .pause_percent = options->pause_percent,
+        .keep_actions_ms = options->keep_actions_ns / TN_NSEC_PER_MS,
     };
     tn_auto(tn_str_free) char *path = tn_path_join(options->data, "tenond.db");
     int rc = path ? tn_dir_make(options->data, 0700, err) : tn_fail(err, TN_E_NOMEM, "no memory");
@@ -272,6 +274,8 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
         timers->flush = now + (tn_nsec)FLUSH_SEEN_MS * TN_NSEC_PER_MS;
         if (tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), FLUSH_SEEN_MS, &err) < 0)
             tn_event_error("flush_failed", &err);
+        if (tn_fleet_forget_actions(tenond->fleet, tn_tenond_now_ms(), FORGET_MOST, &err) < 0)
+            tn_event_error("forget_failed", &err);
     }
     if (now >= timers->collect) {
         timers->collect = now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS;
@@ -303,6 +307,22 @@ static int serve(struct tn_tenond *tenond, int signals, struct tn_error *err)
     }
 }
 
+/* All that was acknowledged is durable before this: when each device was heard last is all that a
+ * full disk can take. */
+static void keep_seen(struct tn_tenond *tenond)
+{
+    struct tn_error err = { 0 };
+    int rc = tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), 0, &err);
+    int committed = tn_fleet_commit(tenond->fleet, rc < 0 ? NULL : &err);
+    struct tn_event event;
+
+    if (rc == TN_OK && committed == TN_OK)
+        return;
+    tn_event_begin(&event, TN_EVENT_WARNING, "last_seen_lost");
+    tn_event_text(&event, "error", err.text);
+    tn_event_end(&event);
+}
+
 /* Lets requests in progress end; a second signal ends it at once. */
 static int drain(struct tn_tenond *tenond, int signals, struct tn_error *err)
 {
@@ -317,8 +337,8 @@ static int drain(struct tn_tenond *tenond, int signals, struct tn_error *err)
         if (rc < 0)
             return rc;
     }
-    (void)tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), 0, err);
-    return tn_fleet_commit(tenond->fleet, err);
+    keep_seen(tenond);
+    return TN_OK;
 }
 
 static void say(const char *name, const struct tn_tenond *tenond)

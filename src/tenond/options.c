@@ -50,9 +50,12 @@ static const struct row rows[] = {
     ROW("pause-devices", "N", "5", COUNT, pause_devices,
         "A deployment pauses itself after N devices have finished ..."),
     ROW("pause-percent", "N", "20", COUNT, pause_percent, "... of which N percent failed."),
+    ROW("keep-actions", "TIME", "90d", DURATION, keep_actions_ns,
+        "How long ended actions are kept that decide nothing any more; 1h at least."),
     ROW("drain", "TIME", "30s", DURATION, drain_ns,
         "After SIGTERM: time for requests in progress to end."),
-    ROW("to", "DIR", NULL, TEXT, to, "backup: the folder that receives the copy."),
+    ROW("to", "DIR", NULL, TEXT, to,
+        "backup: the folder that receives the copy; the server may run."),
     ROW("verbose", NULL, NULL, FLAG, verbose, "Log every request, not only changes and failures."),
 };
 
@@ -152,6 +155,8 @@ static int check(const struct tn_tenond_options *options, struct tn_error *err)
     if (options->poll_ns < TN_POLL_LEAST_S * TN_NSEC_PER_S ||
         options->poll_ns > TN_POLL_MOST_S * TN_NSEC_PER_S)
         return tn_fail(err, TN_E_USAGE, "--poll is from 1s to 23h");
+    if (options->keep_actions_ns < INT64_C(3600) * 1000000000)
+        return tn_fail(err, TN_E_USAGE, "--keep-actions is at least 1h");
     if (options->connections == 0)
         return tn_fail(err, TN_E_USAGE, "--connections is at least 1");
     return TN_OK;

@@ -101,31 +101,36 @@ void tn_rest_engines(struct tn_http_request *request, void *user)
         tn_http_problem(request, 404, "NOTFOUND", "no such release");
 }
 
+static void add_engine(struct tn_tenond *tenond, struct tn_http_request *request,
+                       const json_t *record, const char *hex)
+{
+    const char *model = tn_http_part(request, "model"), *version = tn_http_part(request, "version");
+    bool before = tn_fleet_has_engine(tenond->fleet, model, version, hex);
+    struct tn_error err = { 0 };
+
+    if (tn_fleet_engine_add(tenond->fleet, model, version, record, tn_http_who(request),
+                            tn_tenond_now_ms(), &err) < 0)
+        tn_http_reply_error(request, &err);
+    else
+        tn_http_reply_json(request, before ? 200 : 201, json_pack("{s:s}", "digest", hex));
+}
+
 void tn_rest_engine_put(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *record = tn_rest_body(request);
     const char *hex = tn_http_part(request, "hex");
     struct tn_tenond *tenond = user;
     struct tn_digest digest;
-    struct tn_error err = { 0 };
 
     if (!record || !tn_rest_digest(request, "hex", &digest))
         return;
-    if (strcmp(tn_json_str(record, "digest", ""), hex) != 0) {
+    if (strcmp(tn_json_str(record, "digest", ""), hex) != 0)
         tn_http_problem(request, 400, "INVALID", "the record is of another engine");
-        return;
-    }
-    if (!tn_blobs_has(tenond->blobs, &digest, NULL)) {
+    else if (!tn_blobs_has(tenond->blobs, &digest, NULL))
         tn_http_problem_with(request, 424, "NOTFOUND", "the engine's bytes are not here yet",
                              json_pack("{s:[s]}", "missing", hex));
-        return;
-    }
-    if (tn_fleet_engine_add(tenond->fleet, tn_http_part(request, "model"),
-                            tn_http_part(request, "version"), record, tn_http_who(request),
-                            tn_tenond_now_ms(), &err) < 0)
-        tn_http_reply_error(request, &err);
     else
-        tn_http_reply_json(request, 201, json_pack("{s:s}", "digest", hex));
+        add_engine(tenond, request, record, hex);
 }
 
 void tn_rest_engine_revoke(struct tn_http_request *request, void *user)

@@ -123,12 +123,13 @@ static int back_up(struct tn_tenond *tenond, const char *name, struct tn_error *
 {
     tn_auto(tn_str_free) char *folder = tn_path_join(tenond->options.data, "backups");
     tn_auto(tn_str_free) char *path = folder ? tn_path_join(folder, name) : NULL;
+    tn_auto(tn_str_free) char *from = tn_path_join(tenond->options.data, "tenond.db");
     int rc;
 
-    if (!path)
+    if (!path || !from)
         return tn_fail(err, TN_E_NOMEM, "no memory for a path");
     rc = tn_dir_make(folder, 0700, err);
-    return rc < 0 ? rc : tn_db_backup(tenond->db, path, err);
+    return rc < 0 ? rc : tn_db_backup(from, path, err);
 }
 
 void tn_rest_backup(struct tn_http_request *request, void *user)

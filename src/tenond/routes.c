@@ -94,7 +94,9 @@ const struct tn_route tn_tenond_routes[] = {
     GET(API "/models/{model}/releases/{version}/engines", VIEWER, tn_rest_engines,
         "The engines of a release."),
     SEND("PUT", API "/models/{model}/releases/{version}/engines/{hex}", PUBLISHER, RECORD, "record",
-         tn_rest_engine_put, "Adds an engine whose bytes are here; 424 when they are not."),
+         tn_rest_engine_put,
+         "Adds an engine: 201, 200 when the release has it already, 424 when its bytes are not "
+         "here."),
     SEND("PUT", API "/models/{model}/channels/{name}", PUBLISHER, SMALL, "version",
          tn_rest_channel_put, "Points a channel to a release."),
     GET(API "/map", VIEWER, tn_rest_map,

@@ -187,7 +187,7 @@ static bool db_is_sound(struct scene *scene)
     return holds_setting(scene, "a.db");
 }
 
-/* Opened before the fault is armed: only the backup's own calls fail. */
+/* Opened before the fault is armed: only the backup's own calls fail, beside a server. */
 static struct tn_db *open_for_backup;
 
 static void prepare_backup(struct scene *scene)
@@ -201,10 +201,11 @@ static void prepare_backup(struct scene *scene)
 
 static int backup(struct scene *scene, struct tn_error *err)
 {
-    char path[128];
+    char from[128], path[128];
 
+    db_path(scene, "a.db", from);
     db_path(scene, "b.db", path);
-    return tn_db_backup(open_for_backup, path, err);
+    return tn_db_backup(from, path, err);
 }
 
 static bool backup_is_whole(struct scene *scene)

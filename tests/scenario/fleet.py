@@ -80,6 +80,24 @@ class Tenond:
         return reply.status, dict(reply.getheaders()), reply.read()
 
 
+class Hold:
+    """Holds a program's first fsync of a file until the test lets it go; its end is no matter of time."""
+
+    def __init__(self, folder, part):
+        self.at = folder / "hold"
+        self.surroundings = {"LD_PRELOAD": str(TENOND.parent / "tests/hold.so"), "HOLD_PATH": part, "HOLD_AT": str(self.at)}
+        for end in ("reached", "go"):
+            os.mkfifo(f"{self.at}.{end}")
+
+    def wait(self):
+        with open(f"{self.at}.reached", "rb") as end:
+            end.read()
+
+    def let_go(self):
+        with open(f"{self.at}.go", "wb"):
+            pass
+
+
 def attributes(board):
     """The flat attributes of a bundled board ("rtx4090+rtx1.7.1.116"), as a device sends them."""
     facts = answer("device", "--device", board)[0]

@@ -107,6 +107,14 @@ def deploy(server, **more):
     return server.rest("POST", "/deployments", {"model": "small", "channel": "stable", **more}, status=201)
 
 
+# ---- what people publish ----
+
+def test_engine__that_is_there_already_is_not_made_again(published, engines):
+    for _, record in engines[1]:
+        path = f"/models/small/releases/1/engines/{record['digest']}"
+        assert published.rest("PUT", path, record, status=200)["digest"] == record["digest"]
+
+
 # ---- who may ask ----
 
 def test_refusals__look_the_same_and_tell_nothing(published):

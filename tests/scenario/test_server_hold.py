@@ -147,6 +147,18 @@ def test_disk_full__while_killed_starts_again_with_all_that_was_acknowledged(on_
     assert on_disk.add(refused)[0] == 201
 
 
+def test_disk_full__stops_on_sigterm_with_nothing_lost_but_when_devices_were_heard(on_disk):
+    assert on_disk.add("heard")[0] == 201
+    kept, _, _ = fill_until_refused(on_disk, "a")
+    for name in ("heard", *kept):
+        assert on_disk.call("GET", f"/default/controller/v1/{name}", token="TargetToken t")[0] == 200
+    on_disk.end()  # with exit status 0
+    assert "event=last_seen_lost" in on_disk.log.read_text()
+    on_disk.disk.make_room()
+    on_disk.start()
+    assert on_disk.names() == {"heard", *kept}
+
+
 def test_disk_full__takes_no_upload_that_does_not_fit_and_names_the_reason(on_disk):
     digest, (status, fields, data) = put(on_disk, random.Random(1).randbytes(2 * MIB))
     assert status == 201

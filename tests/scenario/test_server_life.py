@@ -1,18 +1,21 @@
 """tenond as a program: it starts, is killed, comes back, drains, is measured, and stands bad input."""
+import contextlib
 import hashlib
 import http.client
 import json
+import os
 import random
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
 
 import pytest
 
-from fleet import TENOND, Tenond, needs_tenond, until
+from fleet import TENOND, Hold, Tenond, needs_tenond, until
 
 pytestmark = needs_tenond
 ROUNDS = 100
@@ -198,21 +201,102 @@ def test_stop__finishes_a_download_in_progress_and_takes_no_new_one(server):
     assert "event=stopped" in server.log.read_text()
 
 
-def test_backup__without_the_server_is_a_folder_that_another_starts_on(server, tmp_path):
-    digest, _ = put(server, b"some engine")
-    server.rest("PUT", "/devices/kept", {"token": "t"}, status=201)
-    command = [TENOND, "backup", "--data", server.folder / "data", "--to", tmp_path / "copy/data"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 75 and "tenon backup" in done.stderr
-    token = server.admin.read_text()
-    server.end()
-    for _ in range(2):
-        assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
-    other = Server(tmp_path / "copy")
+def back_up(server, to, surroundings=None):
+    return subprocess.Popen([TENOND, "backup", "--data", server.folder / "data", "--to", to], text=True,
+                            stderr=subprocess.PIPE, env={**os.environ, **(surroundings or {})})
+
+
+def ended(process, status=0):
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == status, said
+    return said
+
+
+def check_copy(folder, token, devices, blobs):
+    """A server on a copy of the backup in `folder` has these, and no more."""
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(folder.with_name("copy"), folder / "data")
+    other = Server(folder)
     try:
         assert not other.admin.exists()
-        assert other.rest("GET", "/devices/kept", token=token)["id"] == "kept"
-        assert other.call("GET", f"/api/v1/blobs/sha256/{digest}", token=f"Bearer {token}")[2] == b"some engine"
+        assert {item["id"] for item in other.rest("GET", "/devices", token=token)["items"]} == devices
+        for digest, data in blobs.items():
+            assert other.call("GET", f"/api/v1/blobs/sha256/{digest}", token=f"Bearer {token}")[2] == data
+    finally:
+        other.end()
+
+
+def test_backup__with_and_without_the_server_is_a_folder_that_another_starts_on(server, tmp_path):
+    token, blobs = server.admin.read_text(), {}
+    for number in range(3):
+        data = f"engine {number}".encode()
+        blobs[put(server, data)[0]] = data
+        server.rest("PUT", f"/devices/d{number}", {"token": "t"}, status=201)
+        if number == 2:
+            server.end()
+        ended(back_up(server, tmp_path / "copy"))
+        check_copy(tmp_path / f"other{number}", token, {f"d{i}" for i in range(number + 1)}, blobs)
+
+
+def test_backup__under_load_holds_all_that_was_acknowledged_before_it(server, tmp_path):
+    writers = [Writer(server, f"w{i}") for i in range(4)]
+    for writer in writers:
+        writer.start()
+    for number in range(5):
+        wanted = 50 * (number + 1)
+        until(lambda: sum(len(writer.known) for writer in writers) >= wanted, "writes")
+        before = {name for writer in writers for name in list(writer.known)}
+        ended(back_up(server, tmp_path / "copy"))
+        with contextlib.closing(sqlite3.connect(tmp_path / "copy/tenond.db")) as db:
+            assert before <= {row[0] for row in db.execute("SELECT id FROM device")}
+    server.kill()
+    for writer in writers:
+        writer.join()
+
+
+@pytest.mark.skipif(bool(os.environ.get("TENON_SANITIZED")), reason="preloads a library")
+@pytest.mark.parametrize("place", ["tenond.db.new", "/copy/blobs"])
+def test_backup__that_is_killed_leaves_the_earlier_one_whole(server, tmp_path, place):
+    token, first = server.admin.read_text(), b"the first engine"
+    blobs = {put(server, first)[0]: first}
+    server.rest("PUT", "/devices/first", {"token": "t"}, status=201)
+    ended(back_up(server, tmp_path / "copy"))
+    server.rest("PUT", "/devices/second", {"token": "t"}, status=201)
+    later = {put(server, b"the second engine")[0]: b"the second engine"}
+    hold = Hold(tmp_path, place)
+    process = back_up(server, tmp_path / "copy", hold.surroundings)
+    hold.wait()
+    assert "in use" in ended(back_up(server, tmp_path / "copy"), 75)  # only one at a time
+    process.kill()
+    process.communicate()
+    check_copy(tmp_path / "other", token, {"first"}, blobs)
+    ended(back_up(server, tmp_path / "copy"))
+    check_copy(tmp_path / "next", token, {"first", "second"}, {**blobs, **later})
+    assert [path.name for path in (tmp_path / "copy").iterdir() if path.name.startswith(".")] == []
+
+
+def test_backup__leaves_a_broken_file_out_and_says_so(server, tmp_path):
+    token, good = server.admin.read_text(), b"a good engine"
+    blobs = {put(server, good)[0]: good}
+    broken, _ = put(server, b"an engine")
+    path = server.folder / "data/blobs/sha256" / broken[:2] / broken[2:]
+    path.chmod(0o600)
+    path.write_bytes(b"no engine")
+    assert broken[2:] in ended(back_up(server, tmp_path / "copy"), 65)
+    check_copy(tmp_path / "other", token, set(), blobs)
+    assert not (tmp_path / "copy/blobs/sha256" / broken[:2] / broken[2:]).exists()
+
+
+def test_backup__never_writes_over_a_folder_that_a_server_has(server, tmp_path):
+    assert "--to is the folder" in ended(back_up(server, server.folder / "data"), 2)
+    ended(back_up(server, tmp_path / "live/data"))
+    (tmp_path / "live").mkdir(exist_ok=True)
+    other = Server(tmp_path / "live")
+    try:
+        assert "in use" in ended(back_up(server, tmp_path / "live/data"), 75)
+        other.rest("PUT", "/devices/d", {"token": "t"}, status=201, token=server.admin.read_text())
+        other.kill()
+        assert "was killed" in ended(back_up(server, tmp_path / "live/data"), 2)
     finally:
         other.end()
 

@@ -413,6 +413,63 @@ TEST(open__refuses_the_schema_of_a_newer_program_and_changes_nothing)
     place_done(&place);
 }
 
+static bool check_old_device(const void *row_, void *user)
+{
+    const struct tn_row_device *row = row_;
+    int *count = user;
+
+    assert_string_equal(row->id, *count == 0 ? "d1" : "d2");
+    assert_int_equal(row->attributes_ms, *count == 0 ? 7 : 0);
+    assert_int_equal(row->told_action, *count == 0 ? 0 : 5);
+    ++*count;
+    return true;
+}
+
+static void drop(const char *path, const char *what, const char *name)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof(sql), "%s \"%s\"", what, name);
+    run_sql(path, sql);
+}
+
+/* Takes everything out of a file that came after the first schema. */
+static void back_to_schema_1(const char *path)
+{
+    for (int i = 0; i < TN_TABLE_COUNT; i++) {
+        const struct tn_table_desc *table = &tn_db_tables[i];
+        char alter[96];
+
+        (void)snprintf(alter, sizeof(alter), "ALTER TABLE \"%s\" DROP COLUMN", table->name);
+        for (const struct tn_index *index = table->index; index->name; index++)
+            drop(path, "DROP INDEX", index->name);
+        for (const struct tn_column *column = table->column; column->name; column++)
+            if (column->since > 1)
+                drop(path, alter, column->name);
+        if (table->since > 1)
+            drop(path, "DROP TABLE", table->name);
+    }
+    run_sql(path, "PRAGMA user_version=1");
+}
+
+TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
+{
+    struct place place = place_new();
+    int count = 0;
+
+    tn_db_close(place.db);
+    back_to_schema_1(place.path);
+    run_sql(place.path, "ALTER TABLE device ADD COLUMN flags INTEGER;"
+                        "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1)");
+    place.db = open_well(&place);
+    put_well(place.db, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = "d2", .told_action = 5 });
+    commit_well(place.db);
+    place_reopen(&place);
+    assert_int_equal(tn_db_each(place.db, TN_TABLE_DEVICE, check_old_device, &count, NULL), TN_OK);
+    assert_int_equal(count, 2);
+    place_done(&place);
+}
+
 static void overwrite(const char *path, off_t from, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -476,15 +533,16 @@ struct new_row {
 TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
 {
     static const struct tn_table_desc one[] = {
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     static const struct tn_table_desc two[] = {
         { "thing",
           1,
           false,
           { COLUMN(new_row, name, TEXT, true, 0), COLUMN(new_row, colour, TEXT, false, 2),
-            COLUMN(new_row, weight, INTEGER, false, 2) } },
-        { "other", 2, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+            COLUMN(new_row, weight, INTEGER, false, 2) },
+          { { "heavy", 2, "\"name\"", "\"weight\" > 0" } } },
+        { "other", 2, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     sqlite3 *sqlite = NULL;
     int64_t value = -1;
@@ -500,6 +558,10 @@ TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
                      TN_OK);
     assert_int_equal(value, 0);
     assert_int_equal(tn_sqlite_number(sqlite, "SELECT count(*) FROM other", &value, &err), TN_OK);
+    assert_int_equal(tn_sqlite_number(sqlite,
+                                      "SELECT count(*) FROM thing INDEXED BY heavy WHERE weight>0",
+                                      &value, &err),
+                     TN_OK);
     assert_int_equal(tn_sqlite_number(sqlite, "PRAGMA user_version", &value, &err), TN_OK);
     assert_int_equal(value, 2);
     assert_int_equal(tn_schema_update(sqlite, one, 1, 1, &err), TN_E_UNSUPPORTED);
@@ -509,8 +571,8 @@ TEST(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks)
 TEST(schema__that_cannot_be_made_leaves_the_file_as_it_was)
 {
     static const struct tn_table_desc twice[] = {
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
-        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
+        { "thing", 1, false, { COLUMN(old_row, name, TEXT, true, 0) }, { { 0 } } },
     };
     sqlite3 *sqlite = NULL;
     int64_t value = -1;
@@ -538,7 +600,7 @@ TEST(backup__holds_what_is_committed_and_opens_as_a_database_of_its_own)
     put_well(place.db, TN_TABLE_SETTING, &(struct tn_row_setting) { .name = "kept" });
     commit_well(place.db);
     put_well(place.db, TN_TABLE_SETTING, &(struct tn_row_setting) { .name = "lost" });
-    if (tn_db_backup(place.db, copy.path, &err) != TN_OK)
+    if (tn_db_backup(place.path, copy.path, &err) != TN_OK)
         fail_msg("backup: %s", err.text);
     commit_well(place.db);
     copy.db = open_well(&copy);
@@ -554,10 +616,10 @@ TEST(backup__that_fails_leaves_no_file)
     char path[128];
 
     (void)snprintf(path, sizeof(path), "%s/none/copy.db", place.folder);
-    assert_true(tn_db_backup(place.db, path, NULL) < 0);
+    assert_true(tn_db_backup(place.path, path, NULL) < 0);
     (void)snprintf(path, sizeof(path), "%s/taken", place.folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_true(tn_db_backup(place.db, path, NULL) < 0);
+    assert_true(tn_db_backup(place.path, path, NULL) < 0);
     assert_int_equal(rmdir(path), 0);
     place_done(&place);
 }
@@ -605,6 +667,7 @@ int main(void)
         cmocka_unit_test(open__refuses_a_second_server_until_the_first_has_gone),
         cmocka_unit_test(open__lets_nobody_else_read_the_file_and_its_log),
         cmocka_unit_test(open__refuses_the_schema_of_a_newer_program_and_changes_nothing),
+        cmocka_unit_test(open__brings_the_devices_of_schema_1_to_the_one_of_today),
         cmocka_unit_test(open__says_corrupt_of_a_file_that_is_no_database_or_a_damaged_one),
         cmocka_unit_test(open__says_why_a_folder_that_is_not_there_cannot_hold_it),
         cmocka_unit_test(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks),

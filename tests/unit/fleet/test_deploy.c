@@ -479,6 +479,7 @@ TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
     assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
     assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
     place_restart(&place);
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
     give_attributes(&place, "d1", &small_ada, TRT_10_6);
     give_attributes(&place, "d1", &ada, TRT_10_6);
     assert_string_equal(offered(&place, "d1"), "");
@@ -650,6 +651,8 @@ TEST(attributes__are_wanted_at_first_and_again_after_an_action_has_ended)
     place_restart(&place);
     assert_true(tn_fleet_wants_attributes(device(&place, "d1")));
     give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
+    place_restart(&place);
     assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
     place_done(&place);
 }

@@ -412,6 +412,34 @@ static int64_t publish_at(struct place *place, const char *version, int64_t now_
     return created_ms;
 }
 
+TEST(releases__published_between_two_pages_shift_none)
+{
+    static const char *const newest_first[] = { "4", "3", "2", "1" };
+    struct place place = place_new();
+    struct tn_page page = { .limit = 1 };
+    char cursor[sizeof(page.ret_cursor)] = "";
+    char version[8];
+
+    for (int i = 1; i <= 4; i++) {
+        (void)snprintf(version, sizeof(version), "%d", i);
+        (void)publish_at(&place, version, NOW + i);
+    }
+    for (size_t i = 0; i < TN_COUNT(newest_first); i++) {
+        json_t *array;
+
+        page.cursor = cursor;
+        array = tn_fleet_releases_json(place.fleet, NULL, &page);
+        assert_int_equal(json_array_size(array), 1);
+        assert_string_equal(tn_json_str(json_array_get(array, 0), "version", ""), newest_first[i]);
+        json_decref(array);
+        memcpy(cursor, page.ret_cursor, sizeof(cursor));
+        (void)snprintf(version, sizeof(version), "new-%zu", i);
+        (void)publish_at(&place, version, NOW + 100);
+    }
+    assert_string_equal(cursor, "");
+    place_done(&place);
+}
+
 TEST(releases__keep_their_order_when_the_clock_is_put_back)
 {
     static const char *const newest_first[] = { "b", "a", "c" };
@@ -657,6 +685,7 @@ int main(void)
         cmocka_unit_test(devices__are_chosen_by_a_filter_that_is_refused_with_its_column),
         cmocka_unit_test(actions_and_deployments__come_newest_first_in_pages),
         cmocka_unit_test(releases__come_in_pages_newest_first_and_by_model),
+        cmocka_unit_test(releases__published_between_two_pages_shift_none),
         cmocka_unit_test(releases__keep_their_order_when_the_clock_is_put_back),
         cmocka_unit_test(
             devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back),

@@ -155,14 +155,29 @@ static struct tn_fleet_action some_action(void)
     };
 }
 
+static json_t *parsed(const struct tn_buf *text)
+{
+    json_t *json = NULL;
+
+    assert_int_equal(tn_json_parse(tn_buf_text(text), text->size, "written", &json, NULL), TN_OK);
+    return json;
+}
+
+static json_t *artifact(bool tls, const struct tn_blob_hashes *hashes)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(65536);
+    struct tn_ddi_place place = { BASE, tls };
+    struct tn_fleet_action action = some_action();
+
+    tn_ddi_artifact_write(&text, &place, &action, hashes);
+    return parsed(&text);
+}
+
 TEST(artifact__has_the_links_of_its_scheme)
 {
     static const struct tn_blob_hashes hashes = { .md5 = "m", .sha1 = "s", .sha256 = "l" };
-    struct tn_fleet_action action = some_action();
-    tn_auto(tn_json_done) json_t *plain =
-        tn_ddi_artifact(&(struct tn_ddi_place) { BASE, false }, &action, &hashes);
-    tn_auto(tn_json_done) json_t *tls =
-        tn_ddi_artifact(&(struct tn_ddi_place) { BASE, true }, &action, &hashes);
+    tn_auto(tn_json_done) json_t *plain = artifact(false, &hashes);
+    tn_auto(tn_json_done) json_t *tls = artifact(true, &hashes);
     const json_t *links = json_object_get(plain, "_links");
 
     assert_int_equal(json_object_size(links), 2);
@@ -178,11 +193,16 @@ TEST(deployment__is_one_chunk_with_one_file)
 {
     static const struct tn_blob_hashes hashes = { .md5 = "m", .sha1 = "s", .sha256 = "l" };
     struct tn_fleet_action action = some_action();
-    tn_auto(tn_json_done) json_t *json =
-        tn_ddi_deployment(&(struct tn_ddi_place) { BASE, false }, &action, &hashes);
-    const json_t *inner = json_object_get(json, "deployment");
-    const json_t *chunk = json_array_get(json_object_get(inner, "chunks"), 0);
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(65536);
+    tn_auto(tn_json_done) json_t *json = NULL;
+    const json_t *inner;
+    const json_t *chunk;
 
+    tn_ddi_deployment_write(&text, &(struct tn_ddi_place) { BASE, false }, &action, &hashes);
+    tn_buf_adds(&text, "}");
+    json = parsed(&text);
+    inner = json_object_get(json, "deployment");
+    chunk = json_array_get(json_object_get(inner, "chunks"), 0);
     assert_string_equal(tn_json_str(json, "id", ""), "9");
     assert_string_equal(tn_json_str(inner, "download", ""), "forced");
     assert_string_equal(tn_json_str(inner, "update", ""), "forced");
