@@ -17,6 +17,7 @@ enum { KEPT_MAX = 16, NOTES_MAX = 64, PATH_BYTES = 1200, FREE_BYTES = 64 << 20 }
 static const tn_nsec young = 24 * 3600 * TN_NSEC_PER_S;
 static const char hashes_suffix[] = ".hashes";
 static const char part_suffix[] = ".part";
+static const char gone_suffix[] = ".gone";
 
 /* Digests of an upload that was broken off, so that its next part need not read it again. */
 struct kept {
@@ -33,7 +34,7 @@ struct note {
 
 struct tn_blobs {
     char folder[1024], uploads[1024]; /* DATA/blobs/sha256, DATA/uploads */
-    int64_t bytes;
+    _Atomic int64_t bytes;            /* uploads may end in another thread */
     struct kept kept[KEPT_MAX];
     size_t next_kept;
     struct note notes[NOTES_MAX]; /* by the digest's first byte: a later one takes the place */
@@ -45,7 +46,8 @@ struct tn_upload {
     struct tn_hashes hashes;
     int fd;
     int64_t bytes, total;
-    bool broken; /* its digests are behind its bytes, or it has ended */
+    bool broken;   /* its digests are behind its bytes, or it has ended */
+    bool unhashed; /* what was kept of it is not in its digests: all is hashed at the end */
 };
 
 /* ---- names ---- */
@@ -93,7 +95,7 @@ struct found {
     bool blob; /* else a note, or a temporary file */
 };
 
-typedef int (*found_fn)(struct tn_blobs *blobs, const struct found *found, void *user,
+typedef int (*found_fn)(const struct tn_blobs *blobs, const struct found *found, void *user,
                         struct tn_error *err);
 
 static bool digest_of_names(const char *shard, const char *name, struct tn_digest *ret_digest)
@@ -111,7 +113,7 @@ static int open_folder(const char *path, DIR **ret_dir, struct tn_error *err)
     return *ret_dir ? TN_OK : tn_fail_os(err, TN_E_IO, "open folder '%s'", path);
 }
 
-static int walk_shard(struct tn_blobs *blobs, const char *shard, found_fn each, void *user,
+static int walk_shard(const struct tn_blobs *blobs, const char *shard, found_fn each, void *user,
                       struct tn_error *err)
 {
     tn_auto(tn_dir_done) DIR *dir = NULL;
@@ -133,7 +135,7 @@ static int walk_shard(struct tn_blobs *blobs, const char *shard, found_fn each, 
     return rc;
 }
 
-static int walk(struct tn_blobs *blobs, found_fn each, void *user, struct tn_error *err)
+static int walk(const struct tn_blobs *blobs, found_fn each, void *user, struct tn_error *err)
 {
     tn_auto(tn_dir_done) DIR *dir = NULL;
     const struct dirent *entry;
@@ -147,13 +149,13 @@ static int walk(struct tn_blobs *blobs, found_fn each, void *user, struct tn_err
 
 /* ---- opening ---- */
 
-static int add_bytes(struct tn_blobs *blobs, const struct found *found, void *user,
+static int add_bytes(const struct tn_blobs *blobs, const struct found *found, void *user,
                      struct tn_error *err)
 {
-    (void)user;
+    (void)blobs;
     (void)err;
     if (found->blob)
-        blobs->bytes += found->st.st_size;
+        ((struct tn_blobs *)user)->bytes += found->st.st_size;
     return TN_OK;
 }
 
@@ -174,7 +176,7 @@ int tn_blobs_open(const char *data_folder, struct tn_blobs **ret_blobs, struct t
     if (rc == TN_OK)
         rc = tn_dir_make(blobs->uploads, 0700, err);
     if (rc == TN_OK)
-        rc = walk(blobs, add_bytes, NULL, err);
+        rc = walk(blobs, add_bytes, blobs, err);
     if (rc < 0) {
         tn_blobs_close(blobs);
         return rc;
@@ -333,6 +335,8 @@ static void keep_hashes(struct tn_upload *upload)
     struct tn_blobs *blobs = upload->blobs;
     struct kept *place = find_kept(blobs, &upload->digest);
 
+    if (upload->unhashed)
+        return;
     if (!place)
         place = &blobs->kept[blobs->next_kept++ % KEPT_MAX];
     *place = (struct kept) { .digest = upload->digest,
@@ -379,14 +383,23 @@ static int check_space(const struct tn_blobs *blobs, int64_t wanted, struct tn_e
 static int load_hashes(struct tn_upload *upload, struct tn_error *err)
 {
     const struct kept *kept = find_kept(upload->blobs, &upload->digest);
-    int rc;
 
     if (kept && kept->bytes == upload->bytes) {
         upload->hashes = kept->hashes;
         return TN_OK;
     }
-    rc = tn_hashes_begin(&upload->hashes, err);
-    return rc < 0 ? rc : tn_hashes_add_fd(&upload->hashes, upload->fd, upload->bytes, err);
+    upload->unhashed = upload->bytes > 0;
+    return tn_hashes_begin(&upload->hashes, err);
+}
+
+/* Of a part that an earlier process has left: only now, because it takes as long as reading it. */
+static int hash_all(struct tn_upload *upload, struct tn_error *err)
+{
+    int rc = upload->unhashed ? tn_hashes_begin(&upload->hashes, err) : TN_OK;
+
+    return rc < 0 || !upload->unhashed
+               ? rc
+               : tn_hashes_add_fd(&upload->hashes, upload->fd, upload->bytes, err);
 }
 
 static int open_part(struct tn_upload *upload, int64_t offset, struct tn_error *err)
@@ -448,7 +461,7 @@ int tn_upload_write(struct tn_upload *upload, const void *data, size_t size, str
         return tn_fail(err, TN_E_TOOBIG, "upload: more than the %lld bytes that were promised",
                        (long long)upload->total);
     rc = tn_file_write_all(upload->fd, data, size, err);
-    if (rc == TN_OK)
+    if (rc == TN_OK && !upload->unhashed)
         rc = tn_hashes_add(&upload->hashes, data, size, err);
     if (rc == TN_OK) {
         upload->bytes += (int64_t)size;
@@ -512,7 +525,9 @@ int tn_upload_commit(struct tn_upload *upload, struct tn_error *err)
     upload->broken = true; /* its digests end here */
     part_path(upload->blobs, &upload->digest, part);
     tn_digest_hex(&upload->digest, wanted);
-    rc = tn_hashes_end(&upload->hashes, &found, &hashes, err);
+    rc = hash_all(upload, err);
+    if (rc == TN_OK)
+        rc = tn_hashes_end(&upload->hashes, &found, &hashes, err);
     if (rc == TN_OK && !tn_digest_equal(&found, &upload->digest)) {
         (void)unlink(part);
         return tn_fail(err, TN_E_CORRUPT, "upload: the bytes have SHA-256 %s, %s was promised",
@@ -525,16 +540,73 @@ int tn_upload_commit(struct tn_upload *upload, struct tn_error *err)
 
 /* ---- collecting ---- */
 
-struct collection {
-    bool (*keep)(const struct tn_digest *digest, void *user);
-    void *user;
-    tn_nsec now;
-    int64_t freed;
-};
-
 static bool is_old(const struct stat *st, tn_nsec now)
 {
     return tn_stamp_of(st).mtime < now - young;
+}
+
+void tn_old_blobs_done(struct tn_old_blobs *old)
+{
+    free(old->digest);
+    *old = (struct tn_old_blobs) { .digest = NULL };
+}
+
+static int add_old(const struct tn_blobs *blobs, const struct found *found, void *user,
+                   struct tn_error *err)
+{
+    struct tn_old_blobs *old = user;
+
+    (void)blobs;
+    if (!found->blob || !is_old(&found->st, tn_clock_wall()))
+        return TN_OK;
+    if (old->count == old->capacity) {
+        size_t capacity = old->capacity ? 2 * old->capacity : 64;
+        struct tn_digest *bigger = realloc(old->digest, capacity * sizeof(*bigger));
+
+        if (!bigger)
+            return tn_fail(err, TN_E_NOMEM, "a list of %zu files", capacity);
+        old->digest = bigger;
+        old->capacity = capacity;
+    }
+    old->digest[old->count++] = found->digest;
+    return TN_OK;
+}
+
+int tn_blobs_find_old(const struct tn_blobs *blobs, struct tn_old_blobs *old, struct tn_error *err)
+{
+    return walk(blobs, add_old, old, err);
+}
+
+/* A rename: freeing the blocks of a large file takes long. */
+static int take_one(struct tn_blobs *blobs, const struct tn_digest *digest, int64_t *bytes,
+                    struct tn_error *err)
+{
+    char path[PATH_BYTES], gone[PATH_BYTES], hex[TN_DIGEST_HEX];
+    struct stat st;
+
+    tn_digest_hex(digest, hex);
+    blob_path(blobs, digest, path);
+    (void)snprintf(gone, sizeof(gone), "%s/%s%s", blobs->uploads, hex, gone_suffix);
+    if (lstat(path, &st) < 0)
+        return TN_OK;
+    if (rename(path, gone) < 0)
+        return tn_fail_os(err, TN_E_IO, "rename '%s' to '%s'", path, gone);
+    blobs->bytes -= st.st_size;
+    *bytes += st.st_size;
+    return TN_OK;
+}
+
+int64_t tn_blobs_take(struct tn_blobs *blobs, const struct tn_old_blobs *old,
+                      bool (*keep)(const struct tn_digest *digest, void *user), void *user,
+                      struct tn_error *err)
+{
+    int64_t bytes = 0;
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < old->count; i++)
+        if (!keep(&old->digest[i], user))
+            rc = take_one(blobs, &old->digest[i], &bytes, err);
+    return rc < 0 ? rc : bytes;
 }
 
 /* A note without its blob, and what a killed write left. */
@@ -548,66 +620,45 @@ static bool is_litter(const struct found *found)
     return access(blob, F_OK) < 0;
 }
 
-static int collect_one(struct tn_blobs *blobs, const struct found *found, void *user,
-                       struct tn_error *err)
+static int sweep_one(const struct tn_blobs *blobs, const struct found *found, void *user,
+                     struct tn_error *err)
 {
-    struct collection *collection = user;
-    char note[PATH_BYTES];
-
-    if (!is_old(&found->st, collection->now))
-        return TN_OK;
-    if (!found->blob) {
-        if (is_litter(found))
-            (void)unlink(found->path);
-        return TN_OK;
-    }
-    if (collection->keep(&found->digest, collection->user))
-        return TN_OK;
-    if (unlink(found->path) < 0)
-        return tn_fail_os(err, TN_E_IO, "remove '%s'", found->path);
-    hashes_path(blobs, &found->digest, note);
-    (void)unlink(note);
-    blobs->bytes -= found->st.st_size;
-    collection->freed += found->st.st_size;
+    (void)blobs;
+    (void)user;
+    (void)err;
+    if (!found->blob && is_old(&found->st, tn_clock_wall()) && is_litter(found))
+        (void)unlink(found->path);
     return TN_OK;
 }
 
 /* Under its lock, so that a writer that comes now starts a new one. */
-static int64_t collect_upload(const char *path, tn_nsec now)
+static int64_t sweep_upload(const char *path)
 {
     tn_auto(tn_fd_done) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !is_old(&st, now) || flock(fd, LOCK_EX | LOCK_NB) < 0 ||
-        unlink(path) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0 || !is_old(&st, tn_clock_wall()) ||
+        flock(fd, LOCK_EX | LOCK_NB) < 0 || unlink(path) < 0)
         return 0;
     return st.st_size;
 }
 
-static int collect_uploads(struct tn_blobs *blobs, struct collection *collection,
-                           struct tn_error *err)
+int64_t tn_blobs_sweep(const struct tn_blobs *blobs, struct tn_error *err)
 {
     tn_auto(tn_dir_done) DIR *dir = NULL;
     const struct dirent *entry;
+    int64_t freed = 0;
     int rc = open_folder(blobs->uploads, &dir, err);
 
     while (rc == TN_OK && (entry = readdir(dir)) != NULL) {
         tn_auto(tn_str_free) char *path = tn_path_join(blobs->uploads, entry->d_name);
 
         if (path && tn_text_ends(path, part_suffix))
-            collection->freed += collect_upload(path, collection->now);
+            freed += sweep_upload(path);
+        else if (path && tn_text_ends(path, gone_suffix))
+            (void)unlink(path);
     }
-    return rc;
-}
-
-int64_t tn_blobs_collect(struct tn_blobs *blobs,
-                         bool (*keep)(const struct tn_digest *digest, void *user), void *user,
-                         struct tn_error *err)
-{
-    struct collection collection = { .keep = keep, .user = user, .now = tn_clock_wall() };
-    int rc = walk(blobs, collect_one, &collection, err);
-
     if (rc == TN_OK)
-        rc = collect_uploads(blobs, &collection, err);
-    return rc < 0 ? rc : collection.freed;
+        rc = walk(blobs, sweep_one, NULL, err);
+    return rc < 0 ? rc : freed;
 }

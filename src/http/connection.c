@@ -71,6 +71,9 @@ void tn_connection_phase(struct tn_http *http, struct tn_connection *connection,
     if (!connection)
         return;
     connection->phase = phase;
+    connection->deadline = INT64_MAX;
+    if (phase == TN_PHASE_WORK) /* its end is ours */
+        return;
     connection->deadline =
         http->now + ms * TN_NSEC_PER_MS + bytes / options->slowest_bytes_per_s * TN_NSEC_PER_S;
 }

@@ -7,10 +7,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "http/server.h"
+#include "http/work.h"
 
 #include <microhttpd.h>
 
-enum tn_phase { TN_PHASE_IDLE, TN_PHASE_HEAD, TN_PHASE_BODY, TN_PHASE_ANSWER };
+enum tn_phase { TN_PHASE_IDLE, TN_PHASE_HEAD, TN_PHASE_BODY, TN_PHASE_WORK, TN_PHASE_ANSWER };
 
 enum {
     TN_ADDRESS_TEXT = 64,
@@ -38,6 +39,15 @@ struct tn_transfer {
     bool waiting;
     int fd;
     int64_t from;
+};
+
+/** The work of a request that is answered when that is done. */
+struct tn_later {
+    struct tn_job job; /* first: it leads here */
+    struct tn_http_request *request;
+    void (*run)(void *user); /* NULL = the handler answers itself */
+    void (*done)(struct tn_http_request *request, void *user);
+    void *user;
 };
 
 struct tn_http_request {
@@ -68,6 +78,7 @@ struct tn_http_request {
     int64_t file_bytes;              /* of the answer's file part; -1 = no file */
     struct tn_http_request *waiting; /* next in the group */
     bool suspended;
+    struct tn_later later; /* what answers it */
 };
 
 struct tn_http {
@@ -84,6 +95,7 @@ struct tn_http {
     struct tn_connection *connections;
     tn_nsec next_sweep;
     struct tn_http_request *group; /* waits for the commit, newest first */
+    struct tn_work *work;
     struct tn_transfer *first_waiting, *last_waiting;
     int64_t tokens; /* bytes that may be sent now */
     tn_nsec refilled;

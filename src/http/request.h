@@ -63,6 +63,14 @@ void tn_http_problem_with(struct tn_http_request *request, int status, const cha
  * not told. */
 void tn_http_reply_error(struct tn_http_request *request, const struct tn_error *err);
 
+/**
+ * Answers later: `run` is called in another thread, beside the loop, then `done` in the loop, which
+ * answers as a handler does. Nobody else waits meanwhile, and the connection has no deadline. `run`
+ * has `user` for itself and must not touch the request; `done` frees it, and is always called.
+ */
+void tn_http_reply_later(struct tn_http_request *request, void (*run)(void *user),
+                         void (*done)(struct tn_http_request *request, void *user), void *user);
+
 struct tn_http_file {
     int fd; /* taken: closed in any case */
     int64_t bytes;

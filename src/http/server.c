@@ -3,7 +3,7 @@
  *
  *     begin    headers are there: row, admission, limits of the body
  *     collect  pieces of the body, into memory or into the row's stream
- *     run      the handler answers into request->answer
+ *     run      the handler answers into request->answer, or has a thread work first
  *     answer   at once, or suspended until the commit when anything is dirty
  */
 #include "http/http_priv.h"
@@ -96,6 +96,50 @@ static enum MHD_Result answer(struct tn_http_request *request)
 static void run(struct tn_http_request *request)
 {
     request->route->run(request, request->http->options.user);
+}
+
+/* ---- answers that need work ---- */
+
+static void run_later(struct tn_job *job)
+{
+    struct tn_later *later = (struct tn_later *)job;
+
+    later->run(later->user);
+}
+
+/* Back in the loop: it waits for the commit with the others. */
+static void end_later(struct tn_job *job)
+{
+    struct tn_later *later = (struct tn_later *)job;
+    struct tn_http_request *request = later->request;
+    struct tn_http *http = request->http;
+
+    later->done(request, later->user);
+    later->run = NULL;
+    request->waiting = http->group;
+    http->group = request;
+}
+
+void tn_http_reply_later(struct tn_http_request *request, void (*run_fn)(void *user),
+                         void (*done)(struct tn_http_request *request, void *user), void *user)
+{
+    assert(!request->answer && !request->later.run);
+    request->later = (struct tn_later) {
+        .job = { .run = run_later, .done = end_later },
+        .request = request,
+        .run = run_fn,
+        .done = done,
+        .user = user,
+    };
+}
+
+static enum MHD_Result begin_work(struct tn_http_request *request)
+{
+    request->suspended = true;
+    tn_connection_phase(request->http, request->connection, TN_PHASE_WORK, 0);
+    MHD_suspend_connection(request->mhd);
+    tn_work_submit(request->http->work, &request->later.job);
+    return MHD_YES;
 }
 
 /* @return whether the row was found; else it is answered */
@@ -219,7 +263,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
     }
     if (!request->answer)
         run(request);
-    return answer(request);
+    return request->later.run ? begin_work(request) : answer(request);
 }
 
 static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
@@ -355,7 +399,9 @@ static int open_all(struct tn_http *http, struct tn_error *err)
         rc = start_daemon(http, err);
     if (rc == TN_OK)
         rc = make_epoll(http, err);
-    return rc;
+    if (rc == TN_OK)
+        rc = tn_work_open(&http->work, err);
+    return rc < 0 ? rc : tn_http_watch(http, tn_work_fd(http->work), err);
 }
 
 int tn_http_open(const struct tn_http_options *options, struct tn_http **ret_http,
@@ -386,6 +432,7 @@ void tn_http_close(struct tn_http *http)
     if (!http)
         return;
     http->running = false;
+    tn_work_close(http->work);
     tn_transfers_release(http);
     while (http->group) {
         MHD_resume_connection(http->group->mhd);
@@ -398,6 +445,11 @@ void tn_http_close(struct tn_http *http)
     tn_routes_free(http->routes);
     free(http->requests);
     free(http);
+}
+
+struct tn_work *tn_http_work(struct tn_http *http)
+{
+    return http->work;
 }
 
 const char *tn_http_url(const struct tn_http *http)
@@ -495,6 +547,7 @@ int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err)
     http->now = tn_clock_monotonic();
     http->resumed = false;
     (void)tn_transfers_refill(http);
+    tn_work_deliver(http->work);
     rc = serve(http, err);
     if (rc < 0)
         return rc;

@@ -11,9 +11,11 @@
  *     idle      until a request line is whole       idle_ms
  *     head      until the headers are whole         head_ms
  *     body      until the body is whole             head_ms + bytes / slowest_bytes_per_s
+ *     work      while a thread works for it         none (tn_http_reply_later())
  *     answer    until the answer is sent            head_ms + bytes / slowest_bytes_per_s
  *
- * A server belongs to one thread. SIGPIPE must be ignored by the program.
+ * A server belongs to one thread, beside which a few others work for it (work.h). SIGPIPE must be
+ * ignored by the program.
  */
 #ifndef TN_HTTP_SERVER_H
 #define TN_HTTP_SERVER_H
@@ -23,6 +25,7 @@
 #include <stdint.h>
 
 struct tn_http;
+struct tn_work;
 
 /** Zeroed = the defaults in brackets. Strings are borrowed while the server lives. */
 struct tn_http_options {
@@ -50,7 +53,7 @@ struct tn_http_options {
  * TN_E_AGAIN (somebody listens there), TN_E_INVALID (certificate), TN_E_IO, TN_E_NOMEM */
 int tn_http_open(const struct tn_http_options *options, struct tn_http **ret_http,
                  struct tn_error *err);
-/** Ends connections as they are. */
+/** Ends connections as they are, once the threads have done what they began. */
 void tn_http_close(struct tn_http *http);
 
 /** "http://127.0.0.1:8600", with the port that was chosen. */
@@ -58,6 +61,9 @@ const char *tn_http_url(const struct tn_http *http);
 
 /** A descriptor (of signals, say) that ends a wait when it becomes readable. */
 int tn_http_watch(struct tn_http *http, int fd, struct tn_error *err);
+
+/** Its threads, for work of the program that belongs to no request. */
+struct tn_work *tn_http_work(struct tn_http *http);
 
 /** Waits at most `wait_ms` (negative = for ever), serves what is ready, commits, answers. */
 int tn_http_step(struct tn_http *http, int64_t wait_ms, struct tn_error *err);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tenond/backup.h"
+#include "tenond/collect.h"
 #include "tenond/documents.h"
 #include "tenond/tenond.h"
 
@@ -145,6 +146,7 @@ static int open_data(struct tn_tenond *tenond, struct tn_error *err)
 
 static void close_all(struct tn_tenond *tenond)
 {
+    tenond->closing = true;
     tn_http_close(tenond->http);
     tn_fleet_close(tenond->fleet);
     tn_blobs_close(tenond->blobs);
@@ -279,9 +281,7 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
     }
     if (now >= timers->collect) {
         timers->collect = now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS;
-        if (tn_fleet_keep_anew(tenond->fleet, &err) < 0 ||
-            tn_blobs_collect(tenond->blobs, tn_fleet_keeps_blob, tenond->fleet, &err) < 0)
-            tn_event_error("collect_failed", &err);
+        tn_tenond_collect(tenond);
     }
 }
 

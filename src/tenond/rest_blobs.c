@@ -13,6 +13,8 @@ struct upload {
     struct tn_digest digest;
     int64_t end, total; /* this part ends before `end` */
     bool known;         /* the blob is there already: what comes is thrown away */
+    int rc;             /* of its commit */
+    struct tn_error err;
 };
 
 static void set_offset(struct tn_http_request *request, int64_t offset)
@@ -116,12 +118,28 @@ static void reply_whole(struct tn_http_request *request, const struct upload *up
                                  (json_int_t)upload->total, "known", upload->known));
 }
 
+static void commit_upload(void *user)
+{
+    struct upload *upload = user;
+
+    upload->rc = tn_upload_commit(upload->upload, &upload->err);
+}
+
+/* The stream is closed with its request. */
+static void end_upload(struct tn_http_request *request, void *user)
+{
+    const struct upload *upload = user;
+
+    if (upload->rc < 0)
+        tn_http_reply_error(request, &upload->err);
+    else
+        reply_whole(request, upload);
+}
+
 /* The body of this request is whole. */
 void tn_rest_blob_put(struct tn_http_request *request, void *user)
 {
     struct upload *upload = tn_http_stream(request);
-    struct tn_error err = { 0 };
-    int rc = TN_OK;
 
     (void)user;
     if (!upload->known && upload->end < upload->total) {
@@ -129,12 +147,10 @@ void tn_rest_blob_put(struct tn_http_request *request, void *user)
         tn_http_reply_json(request, 202, json_pack("{s:I}", "offset", (json_int_t)upload->end));
         return;
     }
-    if (!upload->known)
-        rc = tn_upload_commit(upload->upload, &err);
-    if (rc < 0)
-        tn_http_reply_error(request, &err);
-    else
+    if (upload->known)
         reply_whole(request, upload);
+    else
+        tn_http_reply_later(request, commit_upload, end_upload, upload);
 }
 
 /* HEAD: whole, or how far an upload has come. */

@@ -119,24 +119,65 @@ static bool is_file_name(const char *name)
            tn_text_is_clean(name, length);
 }
 
-static int back_up(struct tn_tenond *tenond, const char *name, struct tn_error *err)
-{
-    tn_auto(tn_str_free) char *folder = tn_path_join(tenond->options.data, "backups");
-    tn_auto(tn_str_free) char *path = folder ? tn_path_join(folder, name) : NULL;
-    tn_auto(tn_str_free) char *from = tn_path_join(tenond->options.data, "tenond.db");
+struct backup {
+    char *folder, *from, *path, *name;
     int rc;
+    struct tn_error err;
+};
 
-    if (!path || !from)
-        return tn_fail(err, TN_E_NOMEM, "no memory for a path");
-    rc = tn_dir_make(folder, 0700, err);
-    return rc < 0 ? rc : tn_db_backup(from, path, err);
+static void backup_free(struct backup *backup)
+{
+    if (!backup)
+        return;
+    free(backup->folder);
+    free(backup->from);
+    free(backup->path);
+    free(backup->name);
+    free(backup);
+}
+
+static struct backup *backup_new(const char *data, const char *name)
+{
+    struct backup *backup = calloc(1, sizeof(*backup));
+
+    if (!backup)
+        return NULL;
+    backup->name = strdup(name);
+    backup->from = tn_path_join(data, "tenond.db");
+    backup->folder = tn_path_join(data, "backups");
+    backup->path = backup->folder ? tn_path_join(backup->folder, name) : NULL;
+    if (backup->name && backup->from && backup->path)
+        return backup;
+    backup_free(backup);
+    return NULL;
+}
+
+static void back_up(void *user)
+{
+    struct backup *backup = user;
+
+    backup->rc = tn_dir_make(backup->folder, 0700, &backup->err);
+    if (backup->rc == TN_OK)
+        backup->rc = tn_db_backup(backup->from, backup->path, &backup->err);
+}
+
+static void end_backup(struct tn_http_request *request, void *user)
+{
+    struct backup *backup = user;
+
+    if (backup->rc < 0)
+        tn_http_reply_error(request, &backup->err);
+    else
+        tn_http_reply_json(request, 201, json_pack("{s:s+}", "path", "backups/", backup->name));
+    backup_free(backup);
 }
 
 void tn_rest_backup(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
     char otherwise[64], now[TN_RFC3339_BYTES];
-    struct tn_error err = { 0 };
+    struct tn_tenond *tenond = user;
+    struct backup *backup;
     const char *name;
 
     if (!body)
@@ -149,10 +190,11 @@ void tn_rest_backup(struct tn_http_request *request, void *user)
                         "path is a file name in the folder 'backups' of the server's data");
         return;
     }
-    if (back_up(user, name, &err) < 0)
-        tn_http_reply_error(request, &err);
+    backup = backup_new(tenond->options.data, name);
+    if (backup)
+        tn_http_reply_later(request, back_up, end_backup, backup);
     else
-        tn_http_reply_json(request, 201, json_pack("{s:s+}", "path", "backups/", name));
+        tn_http_problem(request, 503, "NOMEM", "no memory for a backup");
 }
 
 /* ---- audit ---- */

@@ -1,8 +1,8 @@
 /*
  * What the files of tenond share: the parts of one server, and who may do what.
  *
- * One thread runs all of it. Handlers change the fleet and answer; the loop commits before the
- * answer leaves (http/server.h).
+ * One thread runs all of it, but what takes as long as the disk does (http/work.h). Handlers change
+ * the fleet and answer; the loop commits before the answer leaves (http/server.h).
  */
 #ifndef TN_TENOND_TENOND_H
 #define TN_TENOND_TENOND_H
@@ -19,6 +19,8 @@ struct tn_tenond {
     struct tn_fleet *fleet;
     struct tn_http *http;
     struct tn_attempts attempts;
+    bool collecting;          /* files that nothing refers to */
+    bool closing;             /* no more work is begun */
     bool metrics_open;        /* /metrics without a token */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */

@@ -1,4 +1,4 @@
-"""tenond under hold: a disk that is full, a clock that jumps."""
+"""tenond under hold: a disk that is slow or full, a clock that jumps."""
 import contextlib
 import hashlib
 import json
@@ -14,7 +14,7 @@ import pytest
 
 import test_server_ddi
 from conftest import needs_rtx
-from fleet import needs_tenond, until
+from fleet import Hold, needs_tenond, until
 from test_server_ddi import deploy, dress, engines, links, publish, tell  # noqa: F401 (engines is a fixture)
 from test_server_life import Server, put
 
@@ -22,6 +22,62 @@ pytestmark = needs_tenond
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 MIB = 1 << 20
 DISK_MIB = 96  # the server wants 64 MiB free before it takes an upload
+
+
+# ---- a slow disk ----
+
+class Held(Server):
+    """Its first fsync of a file of this name waits for the test."""
+
+    def __init__(self, folder, part):
+        self.hold = Hold(folder, part)
+        self.surroundings = self.hold.surroundings
+        super().__init__(folder, "--poll", "30s")
+        self.answers = []
+
+    def ask(self, *question):
+        """Sends a request that will be held; returns once it is."""
+        self.asker = threading.Thread(target=lambda: self.answers.append(self.call(*question)))
+        self.asker.start()
+        self.hold.wait()
+
+    def let_go(self):
+        self.hold.let_go()
+        self.asker.join()
+        return self.answers[0]
+
+
+SLOW = {"upload": (".part", "PUT", f"/api/v1/blobs/sha256/{hashlib.sha256(b'some engine').hexdigest()}", b"some engine"),
+        "backup": ("/backups/", "POST", "/api/v1/backup", {"path": "a.db"})}
+
+
+@pytest.fixture(params=SLOW)
+def held(request, tmp_path):
+    if os.environ.get("TENON_SANITIZED"):
+        pytest.skip("preloads a library")
+    part, *question = SLOW[request.param]
+    it = Held(tmp_path, part)
+    it.rest("PUT", "/devices/d", {"token": "t"}, status=201)
+    it.ask(*question, f"Bearer {it.admin.read_text()}")
+    yield it
+    if not it.answers:
+        it.let_go()
+    it.end()
+
+
+def test_slow_disk__keeps_only_those_waiting_whose_file_it_is(held):
+    for number in range(3):
+        assert held.call("GET", "/default/controller/v1/d", token="TargetToken t")[0] == 200
+        held.rest("PUT", f"/devices/more-{number}", {"token": "t"}, status=201)
+    assert held.answers == []
+    assert held.let_go()[0] == 201
+    assert held.call("GET", "/default/controller/v1/d", token="TargetToken t")[0] == 200
+
+
+def test_slow_disk__when_the_server_is_told_to_stop_is_waited_for(held):
+    held.process.terminate()
+    assert held.let_go()[0] == 201
+    assert held.process.wait(30) == 0
 
 
 # ---- a full disk ----

@@ -4,9 +4,12 @@
 static void collect(struct place *place)
 {
     struct tn_error why = { 0 };
+    tn_auto(tn_old_blobs_done) struct tn_old_blobs old = { .digest = NULL };
 
     WELL(tn_fleet_keep_anew(place->fleet, &err));
-    if (tn_blobs_collect(place->blobs, tn_fleet_keeps_blob, place->fleet, &why) < 0)
+    if (tn_blobs_find_old(place->blobs, &old, &why) < 0 ||
+        tn_blobs_take(place->blobs, &old, tn_fleet_keeps_blob, place->fleet, &why) < 0 ||
+        tn_blobs_sweep(place->blobs, &why) < 0)
         fail_msg("collect: %s", why.text);
 }
 
