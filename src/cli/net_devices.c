@@ -73,6 +73,7 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "labels", "labels", TN_CELL_PAIRS },
         { "attributes", "attributes", TN_CELL_PAIRS },
         { "runs", "models", TN_CELL_TEXT },
+        { "says it runs", "declared", TN_CELL_PAIRS },
         { "to do", "action/name", TN_CELL_TEXT },
         { "action", "action/id", TN_CELL_TEXT },
         { "its state", "action/state", TN_CELL_TEXT },

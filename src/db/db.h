@@ -32,6 +32,7 @@ struct tn_row_device {
     int64_t created_ms, seen_ms, attributes_ms; /* 0 = never */
     int64_t told_action;  /* the newest of its actions that had ended when it gave its attributes */
     int64_t poll_seconds; /* its own; 0 = the server's */
+    const char *declared_model, *declared_version; /* what it says it runs; NULL = nothing */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `removed_ms`. */
@@ -93,7 +94,7 @@ struct tn_row_deployment {
 struct tn_row_action {
     int64_t id; /* 1 … 2^31-1 */
     const char *device;
-    int64_t deployment;
+    int64_t deployment; /* 0 = none: the device declared that it runs the engine */
     const char *model, *version, *digest;
     const char *state;  /* "pending", "retrieved", "running", "canceling", "finished", "downloaded",
                            "error", "canceled", "withdrawn" */

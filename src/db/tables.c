@@ -22,7 +22,8 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
         INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 2),
-        LATER_INTEGER(device, poll_seconds, 2) } },
+        LATER_INTEGER(device, poll_seconds, 2), LATER_TEXT(device, declared_model, 2),
+        LATER_TEXT(device, declared_version, 2) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),

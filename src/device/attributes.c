@@ -7,6 +7,7 @@
 #include "device/filter.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void add_text(json_t *flat, const char *name, const char *text)
@@ -87,6 +88,14 @@ json_t *tn_device_attributes(const struct tn_device *device)
     return flat;
 }
 
+/* As a person writes it: 8.9, not 8.9000000000000004. */
+static void print_real(double value, char *ret_text, size_t size)
+{
+    (void)snprintf(ret_text, size, "%.15g", value);
+    if (strtod(ret_text, NULL) != value)
+        (void)snprintf(ret_text, size, "%.17g", value);
+}
+
 const char *tn_flat_attribute(const char *name, void *user)
 {
     struct tn_flat_attributes *flat = user;
@@ -100,7 +109,7 @@ const char *tn_flat_attribute(const char *name, void *user)
         (void)snprintf(flat->number, sizeof(flat->number), "%lld",
                        (long long)json_integer_value(value));
     else if (json_is_real(value))
-        (void)snprintf(flat->number, sizeof(flat->number), "%.17g", json_real_value(value));
+        print_real(json_real_value(value), flat->number, sizeof(flat->number));
     else
         return NULL;
     return flat->number;

@@ -203,7 +203,7 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
     tn_auto(tn_buf_done) struct tn_buf history = TN_BUF(HISTORY_TEXT_MAX);
     struct tn_row_action row = { .id = action->id,
                                  .device = action->device->id,
-                                 .deployment = action->deployment->id,
+                                 .deployment = action->deployment ? action->deployment->id : 0,
                                  .model = action->engine->release->model,
                                  .version = action->engine->release->version,
                                  .digest = action->engine->hex,
@@ -221,10 +221,11 @@ static int action_put(struct tn_fleet *fleet, const struct action *action, struc
     return fleet_put(fleet, TN_TABLE_ACTION, &row, err);
 }
 
-/* What the device never fetched cannot have changed it: it would have said a word. */
+/* What the device never fetched cannot have changed it: it would have said a word. What it declared
+ * was so before. */
 static bool has_touched(const struct action *action)
 {
-    return action->state != ACTION_WITHDRAWN &&
+    return action->deployment && action->state != ACTION_WITHDRAWN &&
            (action->state != ACTION_CANCELED || action->history_count > 0);
 }
 
@@ -254,8 +255,8 @@ int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
         .created_ms = row->created_ms,
         .changed_ms = row->changed_ms,
     };
-    int rc =
-        state >= 0 && action.device && action.deployment && action.engine ? TN_OK : TN_E_CORRUPT;
+    bool known = action.deployment || row->deployment == 0;
+    int rc = state >= 0 && action.device && known && action.engine ? TN_OK : TN_E_CORRUPT;
 
     if (rc == TN_OK)
         rc = copy_text(row->detail, &action.detail, NULL);
@@ -275,7 +276,7 @@ bool action_load_row(const void *row, void *user)
     struct action *action = calloc(1, sizeof(*action));
     int rc = action ? action_of_row(fleet, row, action) : TN_E_NOMEM;
 
-    if (rc == TN_OK && !action->deployment->counted)
+    if (rc == TN_OK && action->deployment && !action->deployment->counted)
         rc = deploy_recount(fleet, action, 1, NULL);
     if (rc < 0) {
         action_free(action);
@@ -289,9 +290,8 @@ bool action_load_row(const void *row, void *user)
 
 /* ---- giving ---- */
 
-int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
-                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
-                  struct tn_error *err)
+/* A new action like this one, under the next number. */
+static int give(struct tn_fleet *fleet, const struct action *like, struct tn_error *err)
 {
     struct action *action;
     int rc;
@@ -301,17 +301,41 @@ int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
     action = calloc(1, sizeof(*action));
     if (!action)
         return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "an action"));
-    *action = (struct action) { .id = fleet->next_action,
-                                .device = device,
-                                .deployment = deployment,
-                                .engine = engine,
-                                .state = ACTION_PENDING,
-                                .created_ms = now_ms,
-                                .changed_ms = now_ms };
+    *action = *like;
+    action->id = fleet->next_action;
     join(fleet, action);
-    fleet->assigned_count++;
-    rc = fleet_hurt(fleet, deploy_given(fleet, deployment, 1, err));
+    rc = action->deployment ? fleet_hurt(fleet, deploy_given(fleet, action->deployment, 1, err))
+                            : TN_OK;
     return rc < 0 ? rc : action_put(fleet, action, err);
+}
+
+int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                  struct deployment *deployment, struct engine *engine, int64_t now_ms,
+                  struct tn_error *err)
+{
+    const struct action like = { .device = device,
+                                 .deployment = deployment,
+                                 .engine = engine,
+                                 .state = ACTION_PENDING,
+                                 .created_ms = now_ms,
+                                 .changed_ms = now_ms };
+    int rc = give(fleet, &like, err);
+
+    fleet->assigned_count += rc == TN_OK;
+    return rc;
+}
+
+int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
+                   int64_t now_ms, struct tn_error *err)
+{
+    const struct action like = { .device = device,
+                                 .engine = engine,
+                                 .state = ACTION_FINISHED,
+                                 .created_ms = now_ms,
+                                 .changed_ms = now_ms };
+    int rc = give(fleet, &like, err);
+
+    return rc < 0 ? rc : ended_settle(fleet, device, now_ms, err);
 }
 
 /* ---- what a device may see ---- */
@@ -336,7 +360,7 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
         /* a device knows nothing of the difference: it must not do it, that is all */
         .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
-        .assignment = action->deployment->assignment,
+        .assignment = action->deployment ? action->deployment->assignment : TN_ASSIGN_FORCED,
         .model = engine->release->model,
         .version = engine->release->version,
         .digest = engine->hex,
@@ -382,12 +406,20 @@ bool tn_fleet_action_by_id(const struct tn_fleet *fleet, const struct tn_fleet_d
     return true;
 }
 
+/* What it declared since says that it runs another one now, and not which. */
+static bool is_outdated(const struct tn_fleet_device *device, const struct action *action)
+{
+    return device->declared_model &&
+           strcmp(device->declared_model, action->engine->release->model) == 0;
+}
+
 static const struct action *newest(const struct tn_fleet_device *device, enum action_state state,
                                    const char *model)
 {
     for (const struct action *action = device->actions; action; action = action->older)
         if (action->state == state &&
-            (!model || strcmp(action->engine->release->model, model) == 0))
+            (!model || strcmp(action->engine->release->model, model) == 0) &&
+            !(state == ACTION_FINISHED && is_outdated(device, action)))
             return action;
     return NULL;
 }
@@ -469,7 +501,10 @@ static int change(struct tn_fleet *fleet, struct action *action, enum action_sta
     if (has_touched(action))
         action->device->ended_action = action->id;
     history_done(action);
-    rc = deploy_ended(fleet, action, now_ms, err);
+    if (state == ACTION_FINISHED && declared_forget(action->device, action->engine->release->model))
+        rc = device_put(fleet, action->device, err);
+    if (rc == TN_OK)
+        rc = deploy_ended(fleet, action, now_ms, err);
     return rc < 0 ? rc : ended_settle(fleet, action->device, now_ms, err);
 }
 
@@ -694,13 +729,15 @@ json_t *action_to_json(const struct action *action, bool with_history)
 
     tn_json_set_int(json, "id", action->id);
     tn_json_set_str(json, "device", action->device->id);
-    tn_json_set_int(json, "deployment", action->deployment->id);
+    tn_json_set_int(json, "deployment", action->deployment ? action->deployment->id : -1);
     tn_json_set_str(json, "model", engine->release->model);
     tn_json_set_str(json, "version", engine->release->version);
     tn_json_set_str(json, "digest", engine->hex);
     tn_json_set_str(json, "name", engine->name);
     tn_json_set_str(json, "precision", tn_precision_name(engine->precision));
-    tn_json_set_str(json, "type", assignment_name(action->deployment->assignment));
+    tn_json_set_str(json, "type",
+                    action->deployment ? assignment_name(action->deployment->assignment)
+                                       : "declared");
     tn_json_set_str(json, "state", state_names[action->state]);
     tn_json_set_str(json, "detail", action->detail);
     tn_json_set(json, "offered", json_boolean(is_offered(action)));

@@ -491,6 +491,19 @@ int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
     return deploy_given(fleet, action->deployment, by, err);
 }
 
+int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (size_t i = 0; rc == TN_OK && i < fleet->running.count; i++) {
+        struct deployment *deployment = fleet->running.item[i];
+
+        if (deployment->first > 0 && deployment->assigned < deployment->first)
+            rc = deploy_all(fleet, deployment, now_ms, err);
+    }
+    return rc;
+}
+
 static bool must_brake(const struct tn_fleet *fleet, const struct deployment *deployment)
 {
     int64_t ended = deployment->braked_finished + deployment->braked_failed;

@@ -57,6 +57,8 @@ void device_free(struct tn_fleet_device *device)
     tn_pairs_done(&device->attributes);
     tn_pairs_done(&device->labels);
     free(device->registered_by);
+    free(device->declared_model);
+    free(device->declared_version);
     free(device->id);
     free(device);
 }
@@ -96,7 +98,9 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
                                    .seen_ms = device->seen_ms,
                                    .attributes_ms = device->attributes_ms,
                                    .told_action = device->told_action,
-                                   .poll_seconds = device->poll_seconds };
+                                   .poll_seconds = device->poll_seconds,
+                                   .declared_model = device->declared_model,
+                                   .declared_version = device->declared_version };
     return fleet_put(fleet, TN_TABLE_DEVICE, &row, err);
 }
 
@@ -133,6 +137,10 @@ bool device_load_row(const void *row_, void *user)
         rc = tn_pairs_read(row->labels, &device->labels, NULL);
     if (rc == TN_OK && row->token_hash)
         rc = tn_digest_parse(row->token_hash, &device->token_hash, NULL);
+    if (rc == TN_OK)
+        rc = copy_text(row->declared_model, &device->declared_model, NULL);
+    if (rc == TN_OK)
+        rc = copy_text(row->declared_version, &device->declared_version, NULL);
     if (rc < 0)
         return fleet_hurt(fleet, rc) == TN_OK;
     device->has_token = row->token_hash != NULL;
@@ -245,7 +253,8 @@ static void seen_unlist(struct tn_fleet *fleet, struct tn_fleet_device *device)
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err)
 {
-    int rc = ended_remove_device(fleet, device, err);
+    bool freed = false;
+    int rc = ended_remove_device(fleet, device, &freed, err);
     size_t at = 0;
 
     if (rc == TN_OK)
@@ -261,7 +270,7 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
     seen_unlist(fleet, device);
     class_leave(fleet, device);
     device_free(device);
-    return rc;
+    return rc < 0 || !freed ? rc : deploy_freed(fleet, now_ms, err);
 }
 
 /* ---- last seen ---- */

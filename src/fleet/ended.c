@@ -103,16 +103,21 @@ bool ended_find(const struct tn_fleet *fleet, int64_t id, struct action *ret_act
 
 struct removal {
     struct tn_fleet *fleet;
+    bool freed; /* a place of a `first N` */
     int rc;
     struct tn_error *err;
 };
 
-static int remove_one(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
+static int remove_one(struct removal *removal, const struct action *action)
 {
-    int rc =
-        fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
+    struct tn_fleet *fleet = removal->fleet;
+    int rc = fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id },
+                          removal->err);
 
-    return rc < 0 ? rc : fleet_hurt(fleet, deploy_recount(fleet, action, -1, err));
+    if (rc < 0 || !action->deployment)
+        return rc;
+    removal->freed = removal->freed || action->deployment->first > 0;
+    return fleet_hurt(fleet, deploy_recount(fleet, action, -1, removal->err));
 }
 
 static bool remove_settled(const void *row, void *user)
@@ -122,11 +127,11 @@ static bool remove_settled(const void *row, void *user)
 
     removal->rc = fleet_hurt(removal->fleet, action_of_row(removal->fleet, row, &action));
     if (removal->rc == TN_OK)
-        removal->rc = remove_one(removal->fleet, &action, removal->err);
+        removal->rc = remove_one(removal, &action);
     return removal->rc == TN_OK;
 }
 
-int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device,
+int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device, bool *ret_freed,
                         struct tn_error *err)
 {
     const struct tn_question question = { .query = TN_QUERY_ACTIONS_OF_DEVICE,
@@ -140,11 +145,12 @@ int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device,
         struct action *action = device->actions;
 
         if (rc == TN_OK)
-            rc = remove_one(fleet, action, err);
+            rc = remove_one(&removal, action);
         device->actions = action->older;
         action_free(action);
     }
     device->active = NULL;
+    *ret_freed = removal.freed;
     return rc;
 }
 

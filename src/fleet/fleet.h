@@ -92,6 +92,19 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
 /** Whether the poll should ask for attributes (never given, or the device ended an action since).
  */
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device);
+/**
+ * The device says that it runs a release already. Which engine: the one that `digest` names, else
+ * the only one of the release that its class can load. That one counts as installed, as if an
+ * action had finished. Where several could be meant, or none is known, model and version alone are
+ * kept, until an action for the model finishes: then no engine of the model counts as installed.
+ *
+ * @param digest      64 hex, or NULL
+ * @param ret_changed whether it was known before
+ * @return 0, TN_E_NOTFOUND (no such release, or it was removed, or it has no such engine)
+ */
+int tn_fleet_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *model,
+                     const char *version, const char *digest, int64_t now_ms, bool *ret_changed,
+                     struct tn_error *err);
 /** @param value NULL removes it */
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
                    const char *value, const char *who, int64_t now_ms, struct tn_error *err);

@@ -10,6 +10,7 @@
  *   action.c   what one device is to do, and its words about it
  *   ended.c    which ended actions stay in memory; how the others are read
  *   evidence.c what devices said about engines; when an engine is stopped
+ *   declare.c  what a device says it runs already
  *   poll.c     how often devices are to ask
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
@@ -63,6 +64,7 @@ struct tn_fleet_device {
     int64_t ended_action; /* the newest that ended and may have changed it; 0 = none */
     int64_t told_action;  /* what that was when it gave its attributes */
     int64_t poll_seconds; /* 0 = the server's */
+    char *declared_model, *declared_version; /* said to run, by an engine that is not known */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
     size_t class_at;     /* place in its class */
@@ -201,8 +203,8 @@ struct status {
 struct action {
     int64_t id;
     struct tn_fleet_device *device;
-    struct action *older; /* of the same device */
-    struct deployment *deployment;
+    struct action *older;          /* of the same device */
+    struct deployment *deployment; /* NULL: the device declared it (declare.c) */
     struct engine *engine;
     enum action_state state;
     char *detail;
@@ -317,6 +319,11 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
 const char *device_attribute(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
 
+/* ---- declare.c ---- */
+
+/** Forgets what the device declared of this model. @return whether its row is to be written */
+bool declared_forget(struct tn_fleet_device *device, const char *model);
+
 /* ---- poll.c ---- */
 
 bool setting_load_row(const void *row, void *fleet);
@@ -425,6 +432,8 @@ int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
                    struct tn_error *err);
 /** Writes the figures that have changed. */
 int deploy_put_counts(struct tn_fleet *fleet, struct tn_error *err);
+/** Gives places of `first N` that have become free to those who come next. */
+int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err);
 
 /* ---- action.c ---- */
 
@@ -441,6 +450,9 @@ bool action_active(const struct action *action);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
+/** The device runs this engine already: an action that has finished without a deployment. */
+int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
+                   int64_t now_ms, struct tn_error *err);
 /** Takes back what the device never fetched; it may be given again. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
@@ -466,8 +478,9 @@ int ended_settle(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t
 int ended_settle_all(struct tn_fleet *fleet, struct tn_error *err);
 /** Any action from the database, for action_done(). An active one is not the one in memory. */
 bool ended_find(const struct tn_fleet *fleet, int64_t id, struct action *ret_action);
-/** Removes all actions of the device, settled or not, and frees their places. */
-int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device,
+/** Removes all actions of the device, settled or not, and frees their places.
+ * @param ret_freed whether there was one of a `first N`: deploy_freed() */
+int ended_remove_device(struct tn_fleet *fleet, struct tn_fleet_device *device, bool *ret_freed,
                         struct tn_error *err);
 
 /* ---- evidence.c ---- */

@@ -94,6 +94,10 @@ static json_t *device_summary(const struct tn_fleet *fleet, const struct tn_flee
     tn_json_set_str(json, "runtime", runtime);
     tn_json_set(json, "runtimes", runtimes_json(class));
     tn_json_set(json, "attributes", tn_pairs_to_json(&device->attributes));
+    tn_json_set(json, "declared",
+                device->declared_model ? json_pack("{s:s,s:s}", "model", device->declared_model,
+                                                   "version", device->declared_version)
+                                       : json_null());
     tn_json_set(json, "action",
                 device->active ? action_to_json(device->active, false) : json_null());
     tn_json_set(json, "installed", installed ? action_to_json(installed, false) : json_null());

@@ -5,6 +5,7 @@
 #include "tenond/ddi_json.h"
 #include "tenond/tenond.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,17 @@ static void base_of(struct tn_http_request *request, struct tn_buf *ret_base)
         end += 1 + strcspn(end + 1, "/");
     tn_buf_adds(ret_base, tn_http_origin(request));
     tn_buf_add(ret_base, path, (size_t)(end - path));
+}
+
+/* The same with the tenant's own name, for the links of files: older Zephyr polls "/default/…" and
+ * looks for "/DEFAULT/controller/v1" in them. */
+static void file_base_of(struct tn_http_request *request, struct tn_buf *ret_base)
+{
+    size_t tenant = strlen(tn_http_origin(request)) + 1;
+
+    base_of(request, ret_base);
+    for (size_t i = tenant; i < ret_base->size && ret_base->data[i] != '/'; i++)
+        ret_base->data[i] = (char)toupper((unsigned char)ret_base->data[i]);
 }
 
 /* The number in the path. @return 0 after it was answered */
@@ -342,7 +354,7 @@ static void reply_deployment(struct tn_tenond *tenond, struct tn_http_request *r
 
     if (!hashes_of(tenond, request, action, &hashes))
         return;
-    base_of(request, &base);
+    file_base_of(request, &base);
     place = (struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) };
     tn_ddi_deployment_write(&json, &place, action, &hashes);
     add_history(tenond, request, action, &json);
@@ -391,6 +403,34 @@ void tn_ddi_installed_base(struct tn_http_request *request, void *user)
         reply_unknown_action(request, action.id);
     else
         reply_deployment(tenond, request, &action);
+}
+
+/* The device runs that release already; `digest` is our own agent's word for which engine. */
+void tn_ddi_declare(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    tn_auto(tn_json_done) json_t *json = device ? body_json(request) : NULL;
+    const char *name = tn_json_str(json, "name", NULL);
+    const char *version = tn_json_str(json, "version", NULL);
+    struct tn_error err = { 0 };
+    bool changed = false;
+    int rc;
+
+    if (!json)
+        return;
+    if (!name || !version) {
+        reply_unreadable(request);
+        return;
+    }
+    rc = tn_fleet_declare(tenond->fleet, device, name, version, tn_json_str(json, "digest", NULL),
+                          tn_tenond_now_ms(), &changed, &err);
+    if (rc == TN_OK)
+        reply_empty(request, changed ? 201 : 200);
+    else if (rc == TN_E_NOTFOUND)
+        reply_trouble(request, 404, "hawkbit.server.error.repo.entityNotFound", err.text);
+    else
+        tn_http_reply_error(request, &err);
 }
 
 typedef int (*feedback_fn)(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
@@ -482,7 +522,7 @@ void tn_ddi_artifacts(struct tn_http_request *request, void *user)
 
     if (!assigned(tenond, request, &action) || !hashes_of(tenond, request, &action, &hashes))
         return;
-    base_of(request, &base);
+    file_base_of(request, &base);
     place = (struct tn_ddi_place) { tn_buf_text(&base), tn_http_is_tls(request) };
     tn_json_add_open(&json, "[");
     tn_ddi_artifact_write(&json, &place, &action, &hashes);

@@ -14,6 +14,7 @@ void tn_ddi_deployment_feedback(struct tn_http_request *request, void *user);
 void tn_ddi_cancel_action(struct tn_http_request *request, void *user);
 void tn_ddi_cancel_feedback(struct tn_http_request *request, void *user);
 void tn_ddi_installed_base(struct tn_http_request *request, void *user);
+void tn_ddi_declare(struct tn_http_request *request, void *user);
 void tn_ddi_artifacts(struct tn_http_request *request, void *user);
 void tn_ddi_download(struct tn_http_request *request, void *user);
 

@@ -54,6 +54,8 @@ const struct tn_route tn_tenond_routes[] = {
     TELL("POST", DDI "/cancelAction/{action}/feedback", FEEDBACK, "status", tn_ddi_cancel_feedback,
          "`closed` accepts, `rejected` refuses."),
     GET(DDI "/installedBase/{action}", DEVICE, tn_ddi_installed_base, "A finished deployment."),
+    TELL("PUT", DDI "/installedBase", SMALL, "name, version", tn_ddi_declare,
+         "The device runs that release already: 201, 200 when that was known."),
     GET(DDI "/softwaremodules/{module}/artifacts", DEVICE, tn_ddi_artifacts,
         "The files of an assigned action."),
     GET(DDI "/softwaremodules/{module}/artifacts/{file}", DEVICE, tn_ddi_download,

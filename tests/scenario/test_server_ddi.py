@@ -1,6 +1,8 @@
 """tenond as devices see it: hawkBit's device protocol, quirk by quirk, and what it never gives away."""
 import hashlib
+import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -8,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import RTX, answer, needs_rtx
+from conftest import RTX, answer, needs_rtx, run
 from fleet import Device, Tenond, needs_tenond, until
 
 pytestmark = [needs_rtx, needs_tenond]
@@ -368,6 +370,50 @@ def test_deployment__of_an_unknown_type_is_refused(published):
     assert published.rest("GET", "/deployments")["items"] == []
 
 
+# ---- what a device declares ----
+
+def test_declared__release_counts_as_installed_where_one_engine_fits(published, engines):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    deploy(published)
+    words = {"name": "small", "version": "1"}
+    assert [call("PUT", "/installedBase", words)[::2] for _ in range(2)] == [(201, b""), (200, b"")]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"]["digest"] == engines[1][0][1]["digest"] and device["declared"] is None
+    assert (device["installed"]["type"], device["installed"]["deployment"]) == ("declared", None)
+    found = links(call("GET", ""))
+    assert set(found) == {"installedBase"}
+    base = json.loads(call("GET", found["installedBase"].split("/dev-1", 1)[1])[2])
+    artifact, = base["deployment"]["chunks"][0]["artifacts"]
+    assert call("GET", artifact["_links"]["download-http"]["href"].split("/dev-1", 1)[1])[2] == engines[1][0][0]
+    published.end()
+    published.start()
+    assert call("PUT", "/installedBase", words)[0] == 200
+
+
+def test_declared__release_without_a_known_engine_is_kept_as_words(published):
+    call = published.own("dev-1", "tok")
+    assert [call("PUT", "/installedBase", {"name": "small", "version": "1"})[0] for _ in range(2)] == [201, 200]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["declared"] == {"model": "small", "version": "1"} and device["installed"] is None
+    shown = run("devices", "show", "dev-1", "--server", published.url, "--token-file", published.admin).stdout
+    assert re.search(r"says it runs +model=small, version=1", shown)
+    assert "installedBase" not in links(call("GET", ""))
+
+
+@pytest.mark.parametrize("body, status", [({"name": "other", "version": "1"}, 404), ({"name": "small", "version": "9"}, 404),
+                                          ({"name": "small", "version": "1", "digest": "0" * 64}, 404),
+                                          ({"name": "small"}, 400), ({"name": 1, "version": "1"}, 400), (b"{", 400)])
+def test_declared__what_is_not_known_here_is_refused(published, body, status):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    got, _, data = call("PUT", "/installedBase", body)
+    assert got == status and json.loads(data)["errorCode"] == {
+        400: "hawkbit.server.error.rest.body.notReadable", 404: "hawkbit.server.error.repo.entityNotFound"}[status]
+    device = published.rest("GET", "/devices/dev-1")
+    assert device["installed"] is None and device["declared"] is None
+
+
 # ---- ranges and resume ----
 
 @pytest.fixture
@@ -492,6 +538,145 @@ def test_feedback__is_kept_in_bounds(published):
     assert len(history) <= 100 and history[-1]["details"] == "step 129"
 
 
+# ---- what the clients rely on (facts of their sources: each plays by the rules of one) ----
+
+def assigned(server, engines, name="dev-1", **more):
+    """A device with an action that it has not read yet: its calls, the action's number."""
+    call = server.own(name, "tok")
+    dress(call)
+    deploy(server, **more)
+    return call, re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+
+
+def artifact_of(call, number, name="dev-1"):
+    artifact = json.loads(call("GET", f"/deploymentBase/{number}")[2])["deployment"]["chunks"][0]["artifacts"][0]
+    return artifact, artifact["_links"]["download-http"]["href"].split(f"/{name}", 1)[1]
+
+
+def test_zephyr__finds_everything_where_it_looks(published, engines):
+    name = "frdm_k64f-0123456789abcdef"
+    token = f"GatewayToken {published.gateway()}"
+
+    def zephyr(method, path, body=None):
+        """200 alone is good; it reads as many bytes as Content-Length says, and knows no chunks."""
+        status, fields, data = published.call(method, path, body, token, OPEN)
+        assert status == 200 and "Transfer-Encoding" not in fields
+        assert int(fields["Content-Length"]) == len(data) or (method == "HEAD" and not data)
+        return data
+    base = f"/default/controller/v1/{name}"  # in lower case
+    assert len(json.loads(zephyr("GET", base))["config"]["polling"]["sleep"]) == 8
+    zephyr("PUT", base + "/configData", {"data": Device(type("", (), {}), "x", BOARD, "").facts})
+    deploy(published)
+    href = json.loads(zephyr("GET", base))["_links"]["deploymentBase"]["href"]
+    tail = href[href.index("deploymentBase/"):]
+    assert href.startswith(f"{published.url}/") and len(tail) < 50
+    reply = json.loads(zephyr("GET", f"{base}/{tail}"))
+    assert 0 < int(reply["id"]) < 2 ** 31
+    chunk, = reply["deployment"]["chunks"]
+    artifact, = chunk["artifacts"]
+    assert chunk["part"] == "bApp" and re.fullmatch("[0-9a-f]{64}", artifact["hashes"]["sha256"])
+    assert type(artifact["size"]) is int and artifact["size"] < 2 ** 31
+    href = artifact["_links"]["download-http"]["href"]
+    path = href[href.index("/DEFAULT/controller/v1"):]  # in upper case, though it polls in lower
+    assert href == published.url + path and len(path) < 200
+    assert zephyr("GET", path) == engines[1][0][0]
+    for execution, finished in (("proceeding", "none"), ("closed", "success")):
+        zephyr("POST", f"{base}/deploymentBase/{reply['id']}/feedback", {"id": reply["id"], "status": {
+            "result": {"finished": finished}, "execution": execution}})
+    assert published.rest("GET", f"/actions/{reply['id']}")["state"] == "finished"
+
+
+def test_zephyr__that_drops_the_first_digit_of_a_cancel_still_names_it(published, engines):
+    call, number = assigned(published, engines)
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    href = links(call("GET", ""))["cancelAction"]
+    assert "?" not in href and len(href[href.index("cancelAction/"):]) < 50
+    assert href[href.index("cancelAction/") + len("cancelAction/") + 1:] == number
+
+
+def test_rauc_updater__is_answered_200_at_every_step(published, engines):
+    """It builds the addresses of feedback itself and takes 201 or 204 for a failure."""
+    call = published.own("dev-1", "tok")
+    told = {"time": "20261122T231105", "status": {"result": {"finished": "success"}, "execution": "closed"}}
+    dress(call)
+    assert call("PUT", "/configData", {**told, "data": {"product": "device", "hw_revision": "1"}})[0] == 200
+    kept = published.rest("GET", "/devices/dev-1")["attributes"]
+    assert kept["product"] == "device" and kept["gpu.compute_capability"]  # without a mode it is a merge
+    deploy(published)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    status, fields, data = call("GET", f"/deploymentBase/{number}", headers={"Accept": "application/json;charset=UTF-8"})
+    assert (status, fields["Content-Type"]) == (200, "application/json;charset=UTF-8")
+    deployment = json.loads(data)["deployment"]
+    assert set(deployment) >= {"download", "update", "chunks"} and len(deployment["chunks"]) == 1
+    artifact, path = artifact_of(call, number)
+    whole = b""
+    while len(whole) < artifact["size"]:  # RAUC streams: many ranges, each with the token
+        status, _, data = call("GET", path, headers={"Range": f"bytes={len(whole)}-{len(whole) + 1023}"})
+        assert status == 206
+        whole += data
+    assert hashlib.sha1(whole).hexdigest() == artifact["hashes"]["sha1"]
+    for i in range(23):
+        body = {"id": number, "time": "20261122T231105", "status": {"result": {"finished": "none"}, "execution": "proceeding",
+                                                                     "details": [f"{i * 4}% Installing"]}}
+        assert call("POST", f"/deploymentBase/{number}/feedback", body)[0] == 200
+    published.rest("POST", f"/actions/{number}/cancel")
+    stop = json.loads(call("GET", links(call("GET", ""))["cancelAction"].split("/dev-1", 1)[1])[2])["cancelAction"]["stopId"]
+    assert call("POST", f"/cancelAction/{stop}/feedback", {**told, "id": stop})[0] == 200
+    assert published.rest("GET", f"/actions/{number}")["state"] == "canceled"
+
+
+def test_swupdate__bodies_and_headers_as_it_sends_them_are_understood(published, engines):
+    call, number = assigned(published, engines)
+    details = ", ".join(f'"[INFO ] : line {i}"' for i in range(60))
+    body = (f'{{ "id": {number}, "time": "20261122T230944", "status": {{ "result": {{ "progress": {{ "cnt" : 1, "of" : 0 }}, '
+            f'"finished": "none" }}, "execution": "proceeding", "details" : [ {details} ] }} }}').encode()
+    link = http.client.HTTPConnection("127.0.0.1", published.port, timeout=30)
+    link.putrequest("POST", f"/DEFAULT/controller/v1/dev-1/deploymentBase/{number}/feedback")
+    for field, value in (("Authorization", "TargetToken tok"), ("Content-Type", "application/json"), ("charsets", "utf-8"),
+                         ("charsets", "utf-8"), ("Accept", "application/json"), ("Content-Length", str(len(body)))):
+        link.putheader(field, value)
+    link.endheaders(body)
+    assert link.getresponse().status == 200
+    kept = published.rest("GET", f"/actions/{number}")["history"][-1]["details"].split("\n")
+    assert kept == [f"[INFO ] : line {i}" for i in range(60)]
+    artifact, path = artifact_of(call, number)
+    fields = {"Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
+    assert int(call("HEAD", path, headers=fields)[1]["Content-Length"]) == artifact["size"]
+    assert type(artifact["size"]) is int and all(type(text) is str for text in (artifact["filename"], *artifact["hashes"].values()))
+
+
+def test_downloads__leave_no_rows_in_the_history(published, engines):
+    call, number = assigned(published, engines)
+    _, path = artifact_of(call, number)
+    for method, headers in (("HEAD", {}), ("GET", {}), ("GET", {}), ("GET", {"Range": "bytes=0-9"})):
+        assert call(method, path, headers=headers)[0] in (200, 206)
+    assert published.rest("GET", f"/actions/{number}")["history"] == []
+
+
+def test_artifact__of_an_action_that_ended_without_it_is_not_assigned_any_more(published, engines):
+    call, number = assigned(published, engines)
+    _, path = artifact_of(call, number)
+    closed = call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "failure"))
+    again = call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "failure"))
+    assert (closed[0], again[0], again[2]) == (200, 410, b"")
+    for where in (path, path + ".MD5SUM", path.rsplit("/", 1)[0]):
+        status, _, data = call("GET", where)
+        assert (status, json.loads(data)["errorCode"]) == (404, "hawkbit.server.error.repo.entityNotFound")
+
+
+def test_attributes__have_bounds_and_scalars_become_text(published):
+    call = published.own("dev-1", "tok")
+    invalid = "hawkbit.server.error.repo.invalidTargetAttributes"
+    assert call("PUT", "/configData", {"mode": "replace", "data": {"n": 8, "r": 8.9, "b": True, "x" * 128: "y"}})[0] == 200
+    kept = published.rest("GET", "/devices/dev-1")["attributes"]
+    assert kept == {"n": "8", "r": "8.9", "b": "true", "x" * 128: "y"}
+    for data in ({"x" * 129: "1"}, {"": "1"}, {"k": "v" * 129}, {"k": None}, {"k": ["1"]}, {"k": {"a": "1"}}):
+        status, _, reply = call("PUT", "/configData", {"data": data})
+        assert (status, json.loads(reply)["errorCode"]) == (400, invalid), data
+    assert published.rest("GET", "/devices/dev-1")["attributes"] == kept
+
+
 # ---- SWUpdate ----
 
 SWU_CONFIG = """
@@ -557,3 +742,102 @@ def test_swupdate__unmodified_installs_the_container_of_an_engine(published, eng
     finally:
         client.terminate()
         client.wait(20)
+
+
+# ---- RAUC ----
+
+RAUC_SYSTEM = """
+[system]
+compatible=tenon-test
+bootloader=noop
+bundle-formats=plain verity
+mountprefix=%(folder)s/mnt
+statusfile=%(folder)s/status
+[keyring]
+path=%(folder)s/cert.pem
+[slot.engine.0]
+device=%(folder)s/slot0
+type=raw
+bootname=A
+[slot.engine.1]
+device=%(folder)s/slot1
+type=raw
+bootname=B
+"""
+RAUC_MANIFEST = """
+[update]
+compatible=tenon-test
+version=1
+[bundle]
+format=plain
+[image.engine]
+filename=engine.img
+"""
+RAUC_CLIENT = """
+[client]
+hawkbit_server=127.0.0.1:%(port)d
+ssl=false
+tenant_id=DEFAULT
+target_name=rauc-1
+auth_token=tok-rauc
+bundle_download_location=%(folder)s/download.raucb
+log_level=message
+[device]
+product=a device with RAUC
+"""
+RAUC_RUN = """
+export DBUS_STARTER_BUS_TYPE=session
+rauc --conf=%(folder)s/system.conf --override-boot-slot=A service & service=$!
+until rauc status || ! kill -0 $service; do sleep 0.1; done >/dev/null 2>&1
+rauc-hawkbit-updater --config-file=%(folder)s/client.conf --run-once; status=$?
+kill $service; wait $service
+exit $status
+"""
+needs_rauc = pytest.mark.skipif(
+    not all(map(shutil.which, ("rauc", "rauc-hawkbit-updater", "mksquashfs", "dbus-run-session"))) or os.geteuid() != 0,
+    reason="needs rauc, rauc-hawkbit-updater (Debian 12 has none), mksquashfs, dbus-run-session, and root for a loop mount")
+
+
+def make_raucb(folder, payload):
+    """A signed bundle with slots that are ordinary files: no partition is touched."""
+    (folder / "in").mkdir()
+    (folder / "in/engine.img").write_bytes(payload)
+    (folder / "in/manifest.raucm").write_text(RAUC_MANIFEST)
+    for slot in ("slot0", "slot1"):
+        (folder / slot).write_bytes(bytes(len(payload)))
+    (folder / "system.conf").write_text(RAUC_SYSTEM % {"folder": folder})
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem", "-subj", "/CN=tenon test", "-days", "3650"], check=True, capture_output=True)
+    subprocess.run(["rauc", "bundle", "--cert", folder / "cert.pem", "--key", folder / "key.pem", folder / "in",
+                    folder / "small.raucb"], check=True, capture_output=True)
+    return (folder / "small.raucb").read_bytes()
+
+
+@needs_rauc
+@pytest.mark.parametrize("kind, whole, state, last", [
+    ("forced", True, "finished", ("closed", "success")), ("soft", True, "finished", ("closed", "success")),
+    ("download-only", True, "downloaded", ("downloaded", "success")), ("forced", False, "error", ("closed", "failure"))])
+def test_rauc_updater__unmodified_does_what_the_deployment_says(published, engines, tmp_path, kind, whole, state, last):
+    payload = engines[1][0][0]
+    bundle = make_raucb(tmp_path, payload)
+    (tmp_path / "client.conf").write_text(RAUC_CLIENT % {"folder": tmp_path, "port": published.port})
+    file = published.put_blob(bundle if whole else b"no bundle" * 1000)
+    published.rest("PUT", f"/engines/{engines[1][0][1]['digest']}/attachments/rauc", {"file": file, "name": "small.raucb"})
+    call = published.own("rauc-1", "tok-rauc")
+
+    def once():
+        done = subprocess.run(["unshare", "-m", "dbus-run-session", "--", "sh", "-c", RAUC_RUN % {"folder": tmp_path}],
+                              cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout + done.stderr
+    assert once()[0] == 0  # nothing to do yet but to say what it is
+    assert published.rest("GET", "/devices/rauc-1")["attributes"] == {"product": "a device with RAUC"}
+    facts = Device(type("", (), {}), "x", BOARD, "").facts
+    assert call("PUT", "/configData", {"data": {**facts, "delivery": "rauc"}})[0] == 200
+    deploy(published, type=kind)
+    number = re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1]
+    status, said = once()
+    action = published.rest("GET", f"/actions/{number}")
+    assert action["state"] == state, said
+    assert (action["history"][-1]["execution"], action["history"][-1]["finished"]) == last
+    assert (status == 0) == whole
+    assert ((tmp_path / "slot1").read_bytes() == payload) == (state == "finished")

@@ -240,6 +240,24 @@ TEST(attributes_of_a_device_are_flat_and_have_no_paths)
     assert_null(tn_flat_attribute("gpu.uuid", &flat));
 }
 
+TEST(flat_attribute__of_a_real_number_is_what_a_person_writes)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } rows[] = {
+        { 8.9, "8.9" }, { 0.1, "0.1" }, { 1e300, "1e+300" }, { 0.1 + 0.2, "0.30000000000000004" }
+    };
+
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        json_t *json = json_pack("{s:f}", "x", rows[i].value);
+        struct tn_flat_attributes flat = { .json = json };
+
+        assert_string_equal(tn_flat_attribute("x", &flat), rows[i].text);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -251,6 +269,7 @@ int main(void)
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(an_explanation_names_what_failed_and_what_was_found),
         cmocka_unit_test(attributes_of_a_device_are_flat_and_have_no_paths),
+        cmocka_unit_test(flat_attribute__of_a_real_number_is_what_a_person_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -829,6 +829,163 @@ TEST(forced__takes_the_place_of_a_download_that_was_not_fetched_yet)
     place_done(&place);
 }
 
+/* ---- what a device declares ---- */
+
+static int declare(struct place *place, const char *id, const char *version, const char *digest,
+                   bool *ret_changed)
+{
+    return tn_fleet_declare(place->fleet, device(place, id), "m", version, digest, NOW, ret_changed,
+                            NULL);
+}
+
+/* "m@2" or "". */
+static const char *declared(struct place *place, const char *id)
+{
+    static char text[64];
+    json_t *json = tn_fleet_device_json(place->fleet, device(place, id));
+    const json_t *words = json_object_get(json, "declared");
+
+    (void)snprintf(text, sizeof(text), "%s%s%s", tn_json_str(words, "model", ""),
+                   json_is_object(words) ? "@" : "", tn_json_str(words, "version", ""));
+    json_decref(json);
+    return text;
+}
+
+TEST(declared__engine_is_the_only_one_that_the_class_can_load_and_counts_as_installed)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    struct tn_digest digest;
+    bool changed = false;
+
+    (void)add_engine(&place, "1", &ampere, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    WELL(tn_digest_parse(engine, &digest, &err));
+    assert_int_equal(declare(&place, "d1", "1", NULL, &changed), TN_OK);
+    assert_true(changed);
+    assert_string_equal(installed(&place, "d1"), engine);
+    assert_true(tn_fleet_may_download(place.fleet, device(&place, "d1"), &digest));
+    place_restart(&place);
+    assert_string_equal(installed(&place, "d1"), engine);
+    assert_int_equal(declare(&place, "d1", "1", NULL, &changed), TN_OK);
+    assert_false(changed);
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_int_equal(tn_fleet_cancel(place.fleet, 1, "test", NOW, NULL), TN_E_CANCELLED);
+    WELL(tn_fleet_engine_revoke(place.fleet, engine, "bad", "test", NOW, &err));
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
+    place_done(&place);
+}
+
+TEST(declared__engine_takes_the_place_of_what_was_not_fetched_yet)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    bool changed = false;
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    id = deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), engine);
+    assert_int_equal(declare(&place, "d1", "1", NULL, &changed), TN_OK);
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_string_equal(installed(&place, "d1"), engine);
+    assert_int_equal(number_of(&place, id, "assigned"), 0);
+    place_done(&place);
+}
+
+TEST(declared__release_with_several_engines_for_the_class_keeps_the_words_alone)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    const char *second;
+    bool changed = false;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    (void)add_engine_with(&place, "2", &ada, TRT_10_6,
+                          &(struct engine_options) { .precision = "fp32" });
+    assert_int_equal(declare(&place, "d1", "2", NULL, &changed), TN_OK);
+    assert_true(changed);
+    assert_string_equal(declared(&place, "d1"), "m@2");
+    /* it does not run the first any more, so a deployment of that is not done */
+    assert_string_equal(installed(&place, "d1"), "");
+    place_restart(&place);
+    assert_string_equal(declared(&place, "d1"), "m@2");
+    assert_int_equal(declare(&place, "d1", "2", NULL, &changed), TN_OK);
+    assert_false(changed);
+    /* its own word for which one */
+    assert_int_equal(declare(&place, "d1", "2", second, &changed), TN_OK);
+    assert_true(changed);
+    assert_string_equal(declared(&place, "d1"), "");
+    assert_string_equal(installed(&place, "d1"), second);
+    place_done(&place);
+}
+
+TEST(declared__words_end_when_an_action_of_the_model_finishes)
+{
+    const char *first;
+    struct place place = place_with(&first);
+    bool changed = false;
+
+    add_release(&place, "m", "2");
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_int_equal(declare(&place, "d1", "2", NULL, &changed), TN_OK);
+    assert_string_equal(declared(&place, "d1"), "m@2");
+    (void)deploy(&place, "1");
+    finish(&place, "d1", true);
+    assert_string_equal(declared(&place, "d1"), "");
+    place_restart(&place);
+    assert_string_equal(declared(&place, "d1"), "");
+    assert_string_equal(installed(&place, "d1"), first);
+    place_done(&place);
+}
+
+TEST(declared__release_or_engine_that_is_not_there_changes_nothing)
+{
+    struct place place = place_with(NULL);
+    static const char none[] = "00000000000000000000000000000000"
+                               "00000000000000000000000000000000";
+    bool changed = false;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_int_equal(declare(&place, "d1", "9", NULL, &changed), TN_E_NOTFOUND);
+    assert_int_equal(declare(&place, "d1", "1", none, &changed), TN_E_NOTFOUND);
+    assert_false(changed);
+    assert_string_equal(installed(&place, "d1"), "");
+    assert_string_equal(declared(&place, "d1"), "");
+    place_done(&place);
+}
+
+/* ---- places of `first N` ---- */
+
+TEST(first__place_of_a_device_that_is_removed_goes_to_the_next_at_once)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)add_device(&place, "d3", &ada, TRT_10_6);
+    id = deploy_with(&place, (struct tn_deploy) { .version = "1", .first = 1 });
+    finish(&place, "d1", false);
+    assert_int_equal(number_of(&place, id, "failed"), 1);
+    assert_string_equal(offered(&place, "d2"), "");
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
+    assert_int_equal(number_of(&place, id, "failed"), 0);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_string_equal(offered(&place, "d2"), engine);
+    assert_string_equal(offered(&place, "d3"), "");
+    place_restart(&place);
+    assert_int_equal(number_of(&place, id, "assigned"), 1);
+    assert_string_equal(offered(&place, "d2"), engine);
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -868,6 +1025,14 @@ int main(void)
         cmocka_unit_test(download_only__leaves_what_is_installed_as_it_was),
         cmocka_unit_test(download_only__that_fails_is_an_error_and_counts_for_the_brake),
         cmocka_unit_test(forced__takes_the_place_of_a_download_that_was_not_fetched_yet),
+        cmocka_unit_test(
+            declared__engine_is_the_only_one_that_the_class_can_load_and_counts_as_installed),
+        cmocka_unit_test(declared__engine_takes_the_place_of_what_was_not_fetched_yet),
+        cmocka_unit_test(
+            declared__release_with_several_engines_for_the_class_keeps_the_words_alone),
+        cmocka_unit_test(declared__words_end_when_an_action_of_the_model_finishes),
+        cmocka_unit_test(declared__release_or_engine_that_is_not_there_changes_nothing),
+        cmocka_unit_test(first__place_of_a_device_that_is_removed_goes_to_the_next_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,15 +200,18 @@ TEST(removed_device__gives_back_its_places_and_leaves_no_action)
     (void)add_device(&place, "d2", &ada, TRT_10_6);
     assert_string_equal(offered(&place, "d2"), "");
     WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
-    assert_int_equal(number_of(&place, only, "assigned"), 0);
+    /* the next one has it at once */
+    assert_string_not_equal(offered(&place, "d2"), "");
+    assert_int_equal(number_of(&place, only, "assigned"), 1);
     assert_int_equal(number_of(&place, only, "finished"), 0);
     assert_int_equal(number_of(&place, 1, "finished"), 0);
     assert_true(finished_figure(&place) == 0);
     array = actions(&place, false, "", cursor);
-    assert_int_equal(json_array_size(array), 0);
+    assert_int_equal(json_array_size(array), 1);
+    assert_string_equal(tn_json_str(json_array_get(array, 0), "device", ""), "d2");
     json_decref(array);
     (void)add_device(&place, "d3", &ada, TRT_10_6);
-    assert_string_not_equal(offered(&place, "d3"), "");
+    assert_string_equal(offered(&place, "d3"), "");
     place_restart(&place);
     assert_int_equal(number_of(&place, only, "assigned"), 1);
     place_done(&place);
