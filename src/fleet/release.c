@@ -18,6 +18,13 @@ struct release *release_find(const struct tn_fleet *fleet, const char *model, co
     return key ? tn_map_get(&fleet->releases, key) : NULL;
 }
 
+struct release *release_there(const struct tn_fleet *fleet, const char *model, const char *version)
+{
+    struct release *release = release_find(fleet, model, version);
+
+    return release && !release->removed_ms ? release : NULL;
+}
+
 const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
                                    const char *name)
 {
@@ -85,30 +92,7 @@ void engine_touch(struct tn_fleet *fleet, const char *hex)
         engine->release->generation++;
 }
 
-/* ---- blobs that are referred to ---- */
-
-static int keep_blob(struct tn_fleet *fleet, const struct tn_digest *digest, struct tn_error *err)
-{
-    char hex[TN_DIGEST_HEX];
-    char *copy;
-    int rc;
-
-    tn_digest_hex(digest, hex);
-    if (tn_map_get(&fleet->kept_blobs, hex))
-        return TN_OK;
-    rc = copy_text(hex, &copy, err);
-    if (rc == TN_OK)
-        rc = tn_map_put(&fleet->kept_blobs, copy, copy, err);
-    return rc;
-}
-
-bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet)
-{
-    char hex[TN_DIGEST_HEX];
-
-    tn_digest_hex(digest, hex);
-    return tn_map_get(&((struct tn_fleet *)fleet)->kept_blobs, hex) != NULL;
-}
+/* ---- files that a manifest names ---- */
 
 typedef int (*digest_fn)(struct tn_fleet *fleet, const struct tn_digest *digest, void *user,
                          struct tn_error *err);
@@ -169,6 +153,16 @@ json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest)
 
     (void)each_digest(fleet, json_object_get(manifest, "variants"), 0, note_missing, missing, NULL);
     return missing;
+}
+
+int release_keep(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
+{
+    int rc =
+        each_digest(fleet, json_object_get(release->manifest, "variants"), 0, keep_one, NULL, err);
+
+    for (size_t i = 0; rc == TN_OK && i < release->engines.count; i++)
+        rc = keep_blob(fleet, &((const struct engine *)release->engines.item[i])->digest, err);
+    return rc;
 }
 
 /* ---- engines in memory ---- */
@@ -514,7 +508,7 @@ static int engine_first(struct tn_fleet *fleet, struct release *release, const j
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms, struct tn_error *err)
 {
-    struct release *release = release_find(fleet, model, version);
+    struct release *release = release_there(fleet, model, version);
     tn_auto(tn_record_done) struct tn_record checked = { 0 };
     char hex[TN_DIGEST_HEX];
     struct engine *there;
@@ -678,8 +672,12 @@ bool release_load_row(const void *row_, void *user)
 
     if (rc == TN_OK)
         rc = signing_load(row->signatures, &release->signing, NULL);
-    if (rc == TN_OK)
+    if (rc == TN_OK) {
         release->created_ms = row->created_ms;
+        release->removed_ms = row->removed_ms;
+    }
+    if (rc == TN_OK && release->removed_ms)
+        fleet->release_list.count--; /* where release_new() has just put it */
     return fleet_hurt(fleet, rc) == TN_OK;
 }
 
@@ -741,7 +739,7 @@ static int64_t creation_time(const struct tn_fleet *fleet, const struct release 
     return time_ms;
 }
 
-static int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
+int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
 {
     tn_auto(tn_str_free) char *signatures = signing_row(release->signing);
     struct tn_row_release row = { .model = release->model,
@@ -749,6 +747,7 @@ static int release_put(struct tn_fleet *fleet, const struct release *release, st
                                   .manifest = release->manifest_text,
                                   .created_ms = release->created_ms,
                                   .created_by = release->created_by,
+                                  .removed_ms = release->removed_ms,
                                   .signatures = signatures };
 
     if (release->signing && !signatures)
@@ -756,19 +755,28 @@ static int release_put(struct tn_fleet *fleet, const struct release *release, st
     return fleet_put(fleet, TN_TABLE_RELEASE, &row, err);
 }
 
-/* Published before: only further signatures are news. */
-static int release_again(struct tn_fleet *fleet, struct release *release, const char *text,
-                         struct signing *signing, const char *who, int64_t now_ms,
-                         struct tn_error *err)
+/* Whether what was published before may be published again. */
+static int check_same(const struct release *release, const char *text, struct tn_error *err)
+{
+    if (release->removed_ms)
+        return tn_fail(err, TN_E_USAGE,
+                       "release %.80s@%.80s was removed, and a version is never used twice: give "
+                       "another one",
+                       release->model, release->version);
+    if (strcmp(release->manifest_text, text) != 0)
+        return tn_fail(err, TN_E_USAGE,
+                       "release %.80s@%.80s is published with other content, and a release never "
+                       "changes: give another version",
+                       release->model, release->version);
+    return TN_OK;
+}
+
+/* Once more: only further signatures are news. */
+static int release_again(struct tn_fleet *fleet, struct release *release, struct signing *signing,
+                         const char *who, int64_t now_ms, struct tn_error *err)
 {
     int rc;
 
-    if (strcmp(release->manifest_text, text) != 0) {
-        signing_free(signing);
-        return tn_fail(err, TN_E_USAGE,
-                       "release %.80s@%.80s exists with other content: releases never change",
-                       release->model, release->version);
-    }
     if (!signing)
         return TN_OK;
     signing_free(release->signing);
@@ -845,10 +853,12 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
         return tn_fail(err, TN_E_NOMEM, "a release");
     release = release_find(fleet, tn_json_str(manifest, "model", ""),
                            tn_json_str(manifest, "version", ""));
-    rc = release_signing(fleet, release, manifest, &signing, err);
+    rc = release ? check_same(release, text, err) : TN_OK;
+    if (rc == TN_OK)
+        rc = release_signing(fleet, release, manifest, &signing, err);
     if (rc < 0)
         return rc;
-    return release ? release_again(fleet, release, text, signing, who, now_ms, err)
+    return release ? release_again(fleet, release, signing, who, now_ms, err)
                    : release_first(fleet, manifest, text, signing, who, now_ms, err);
 }
 
@@ -1013,7 +1023,7 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
     const struct channel *now = channel_find(fleet, model, channel);
     int rc = check_name("channel", channel, err);
 
-    if (rc == TN_OK && !release_find(fleet, model, version))
+    if (rc == TN_OK && !release_there(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;
