@@ -283,9 +283,36 @@ def test_filter__mistakes_name_their_column_and_draw_a_caret(server):
     assert line == "gpu === 3" and len(caret) == problem["column"] and caret.strip() == "^"
 
 
+def test_device__is_registered_with_all_that_was_given_or_not_at_all(server):
+    for given in ({"attributes": {"fine": "1", "bad": "x" * 200}}, {"attributes": {"bad": "\x1b[2J"}}, {"device": "none"},
+                  {"token": "x" * 300}, {"attributes": {str(i): "x" for i in range(201)}}):
+        status = {"device": 404}.get(list(given)[0], 413 if len(given.get("attributes", "")) > 200 else 400)
+        server.rest("PUT", "/devices/d", given, status=status)
+        server.rest("GET", "/devices/d", status=404)
+
+
+def test_device_token__is_changed_by_an_admin_alone_and_that_is_in_the_audit_log(server):
+    publisher = server.rest("POST", "/tokens", {"role": "publisher", "name": "p"}, status=201)["token"]
+    server.rest("PUT", "/devices/d", {"token": "its own"}, status=201, token=publisher)
+    server.rest("PUT", "/devices/d", {"token": "its own"}, token=publisher)
+    server.rest("PUT", "/devices/d", {"token": "stolen", "attributes": {"a": "1"}}, status=403, token=publisher)
+    server.rest("PUT", "/devices/d", {"attributes": {"b": "1"}}, token=publisher)
+    assert server.rest("GET", "/devices/d")["attributes"] == {"b": "1"}
+    poll = "/default/controller/v1/d"
+    assert server.call("GET", poll, token="TargetToken its own")[0] == 200
+    assert server.call("GET", poll, token="TargetToken stolen")[0] == 401
+    server.rest("PUT", "/devices/d", {"token": "another"})
+    assert server.call("GET", poll, token="TargetToken another")[0] == 200
+    assert server.call("GET", poll, token="TargetToken its own")[0] == 401
+    newest = server.rest("GET", "/audit?limit=1")["items"][0]
+    assert (newest["what"], newest["who"], newest["detail"]) == ("device-token-new", "first admin", {"device": "d"})
+
+
 def test_labels__are_set_all_or_none(server):
     server.rest("PUT", "/devices/d", {"token": "t"}, status=201)
-    server.rest("PUT", "/devices/d/labels", {"site": "north", "bad": 5}, status=400)
+    for bad in (5, "x" * 200, "\x1b[2J"):
+        server.rest("PUT", "/devices/d/labels", {"site": "north", "bad": bad}, status=400)
+    server.rest("PUT", "/devices/d/labels", {"site": "north", **{str(i): "x" for i in range(64)}}, status=413)
     assert server.rest("GET", "/devices/d")["labels"] == {}
     assert server.rest("PUT", "/devices/d/labels", {"site": "north", "rack": "1"})["labels"] == \
         {"rack": "1", "site": "north"}
