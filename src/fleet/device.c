@@ -33,6 +33,15 @@ const char *device_attribute(const char *name, void *user)
     return value ? value : tn_pairs_get(&device->labels, name);
 }
 
+/* What filters and deliveries ask for: a device must not overrule the operator's word about it. */
+const char *device_word(const char *name, void *user)
+{
+    const struct tn_fleet_device *device = user;
+    const char *label = tn_pairs_get(&device->labels, name);
+
+    return label ? label : device_attribute(name, user);
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct tn_fleet_device *const *x = a;
