@@ -34,6 +34,10 @@ void tn_rest_devices(struct tn_http_request *request, void *user)
 
     if (!tn_rest_page(request, &page))
         return;
+    if (!where && tn_http_query_given(request, "where")) { /* all devices would be a wrong answer */
+        tn_http_problem(request, 400, "INVALID", "where cannot be read, or is over 2 KiB");
+        return;
+    }
     items = tn_fleet_devices_json(tenond->fleet, where, &page, &err);
     if (!items && err.code != 0)
         reply_filter_error(request, where, &err);
