@@ -23,9 +23,10 @@ struct tn_tenond {
     struct tn_space space;
     bool collecting;          /* files that nothing refers to */
     bool closing;             /* no more work is begun */
-    bool metrics_open;        /* /metrics without a token */
+    bool metrics_open;        /* /metrics without a token, but for who comes through a proxy */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */
+    struct tn_keyring trusted;
     int64_t started_ms;
     int64_t polls, registrations, refusals; /* counters of the device protocol */
 };

@@ -25,8 +25,9 @@ struct can_row {
 };
 
 static const struct can_row can_rows[] = {
-    { ENOSPC, " open mkostemp mkdtemp write pwrite fsync rename symlink mkdir ftruncate " },
-    { EACCES, " open openat mkostemp mkdtemp rename symlink unlink unlinkat mkdir chmod fchmod " },
+    { ENOSPC, " open mkostemp mkdtemp write pwrite fsync rename link symlink mkdir ftruncate " },
+    { EACCES,
+      " open openat mkostemp mkdtemp rename link symlink unlink unlinkat mkdir chmod fchmod " },
     { EINTR, " open write pwrite fsync flock ftruncate " },
     { ENOLCK, " flock " },
     { EBADF, " flock " }, /* NFS, for a folder */
