@@ -93,7 +93,8 @@ struct tn_row_deployment {
     int64_t braked_finished, braked_failed;                  /* those that count for its brake */
 };
 
-/** What one device is to do. Key: id. */
+/** What one device is to do. Key: id. All but state, detail, history and changed_ms never change.
+ */
 struct tn_row_action {
     int64_t id; /* 1 … 2^31-1 */
     const char *device;
@@ -212,7 +213,8 @@ int tn_db_find(struct tn_db *db, const struct tn_question *question, tn_row_fn e
 /** Marks an action as settled; a write as tn_db_put(). */
 int tn_db_settle(struct tn_db *db, int64_t action, struct tn_error *err);
 
-/** Inserts or replaces a row (of the struct that belongs to `table`) in the open transaction, which
+/** Inserts or replaces a row (of the struct that belongs to `table`; what never changes of it stays
+ * as it is) in the open transaction, which
  * begins with the first write. A failure may have undone the transaction (a full disk): until
  * tn_db_rollback() every write and the commit then fail with the same code.
  * @return 0, TN_E_NOSPACE, TN_E_IO, TN_E_NOMEM */

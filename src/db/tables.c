@@ -9,6 +9,11 @@
 #define INTEGER(row, member) COLUMN(row, member, INTEGER, false, 0)
 #define KEY(row, member)     COLUMN(row, member, TEXT, true, 0)
 #define SERIAL(row, member)  COLUMN(row, member, INTEGER, true, 0)
+#define FIXED(row, member, kind_)                                                                  \
+    {                                                                                              \
+        .name = #member, .offset = offsetof(struct tn_row_##row, member),                          \
+        .kind = TN_COLUMN_##kind_, .fixed = true                                                   \
+    }
 /* What an older file lacks. */
 #define LATER_TEXT(row, member, since)    COLUMN(row, member, TEXT, false, since)
 #define LATER_INTEGER(row, member, since) COLUMN(row, member, INTEGER, false, since)
@@ -50,10 +55,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         LATER_INTEGER(deployment, braked_finished, 4),
         LATER_INTEGER(deployment, braked_failed, 4) } },
     [TN_TABLE_ACTION] = { "action", 1, true, .column = {
-        SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
-        TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),
-        TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms),
-        LATER_INTEGER(action, settled, 4) },
+        SERIAL(action, id), FIXED(action, device, TEXT), FIXED(action, deployment, INTEGER),
+        FIXED(action, model, TEXT), FIXED(action, version, TEXT), FIXED(action, digest, TEXT),
+        TEXT(action, state), TEXT(action, detail), TEXT(action, history),
+        FIXED(action, created_ms, INTEGER), INTEGER(action, changed_ms),
+        { .name = "settled", .offset = offsetof(struct tn_row_action, settled),
+          .kind = TN_COLUMN_INTEGER, .since = 4, .fixed = true } },
       .index = { { "action_unsettled", 4, "\"id\"", "\"settled\" = 0" },
         { "action_of_device", 4, "\"device\", \"id\"", "\"settled\" = 1" },
         { "action_failed", 4, "\"id\"", "\"state\" = 'error'" } } },
@@ -170,11 +177,36 @@ void tn_table_query_sql(const struct tn_query_desc *query, struct tn_buf *sql)
     tn_buf_addf(sql, " WHERE %s", query->where);
 }
 
+static bool has_fixed(const struct tn_table_desc *table)
+{
+    for (const struct tn_column *column = table->column; column->name; column++)
+        if (column->fixed)
+            return true;
+    return false;
+}
+
+/* Only what may change, so that indexes over the rest are left alone. */
+static void add_update(const struct tn_table_desc *table, struct tn_buf *sql)
+{
+    const char *before = " DO UPDATE SET ";
+
+    tn_buf_adds(sql, " ON CONFLICT (");
+    add_names(table, true, sql);
+    tn_buf_adds(sql, ")");
+    for (const struct tn_column *column = table->column; column->name; column++) {
+        if (column->key || column->fixed)
+            continue;
+        tn_buf_addf(sql, "%s\"%s\" = excluded.\"%s\"", before, column->name, column->name);
+        before = ", ";
+    }
+}
+
 void tn_table_put_sql(const struct tn_table_desc *table, struct tn_buf *sql)
 {
+    bool fixed = has_fixed(table);
     const char *mark = "?";
 
-    tn_buf_addf(sql, "REPLACE INTO \"%s\" (", table->name);
+    tn_buf_addf(sql, "%s INTO \"%s\" (", fixed ? "INSERT" : "REPLACE", table->name);
     add_names(table, false, sql);
     tn_buf_adds(sql, ") VALUES (");
     for (const struct tn_column *column = table->column; column->name; column++) {
@@ -182,6 +214,8 @@ void tn_table_put_sql(const struct tn_table_desc *table, struct tn_buf *sql)
         mark = ", ?";
     }
     tn_buf_adds(sql, ")");
+    if (fixed)
+        add_update(table, sql);
 }
 
 void tn_table_delete_sql(const struct tn_table_desc *table, struct tn_buf *sql)

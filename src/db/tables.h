@@ -20,7 +20,8 @@ struct tn_column {
     size_t offset;
     enum tn_column_kind kind;
     bool key;
-    int since; /* schema version that brought it; 0 = came with its table */
+    int since;  /* schema version that brought it; 0 = came with its table */
+    bool fixed; /* never changes once its row is there: a later put does not write it again */
 };
 
 enum {

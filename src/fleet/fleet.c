@@ -123,6 +123,7 @@ static int load_actions(struct tn_fleet *fleet, struct tn_error *err)
 static int load_all(struct tn_fleet *fleet, struct tn_error *err)
 {
     fleet->next_action = 1;
+    fleet->forgotten = 0;
     fleet->next_deployment = 1;
     fleet->poll_seconds = 0;
     fleet->damaged = TN_OK;

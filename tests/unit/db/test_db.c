@@ -91,14 +91,15 @@ static void fill(enum tn_table table, int n, size_t variant, union space *ret_ro
         void *member = ret_row->bytes + column->offset;
 
         if (column->kind == TN_COLUMN_INTEGER) {
-            *(int64_t *)member = column->key ? n + 1 : numbers[(variant + i) % TN_COUNT(numbers)];
+            *(int64_t *)member =
+                column->key || column->fixed ? n + 1 : numbers[(variant + i) % TN_COUNT(numbers)];
             continue;
         }
         (void)snprintf(keys[n][i], sizeof(keys[n][i]), "%d %s", n, awkward);
-        *(const char **)member = column->key              ? keys[n][i]
-                                 : (variant + i) % 3 == 0 ? NULL
-                                 : (variant + i) % 3 == 1 ? ""
-                                                          : awkward;
+        *(const char **)member = column->key || column->fixed ? keys[n][i]
+                                 : (variant + i) % 3 == 0     ? NULL
+                                 : (variant + i) % 3 == 1     ? ""
+                                                              : awkward;
     }
 }
 
