@@ -69,6 +69,10 @@ bool tn_fleet_token_is(const struct tn_fleet_device *device, const char *token);
 int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
                        const char *who, int64_t now_ms, struct tn_error *err);
 
+/** A token that the operator chose, in place of the one there was. @return 0, TN_E_USAGE */
+int tn_fleet_token_set(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *token,
+                       const char *who, int64_t now_ms, struct tn_error *err);
+
 /** A poll: memory only. */
 void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms);
 
@@ -78,12 +82,20 @@ enum tn_attributes_mode { TN_ATTRIBUTES_MERGE, TN_ATTRIBUTES_REPLACE, TN_ATTRIBU
 int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
                         enum tn_attributes_mode mode, const json_t *data, int64_t now_ms,
                         struct tn_error *err);
+/** Whether a device may have these, with nothing besides: before it is registered with them.
+ * @return as tn_fleet_attributes() */
+int tn_fleet_attributes_check(const struct tn_fleet *fleet, const json_t *data,
+                              struct tn_error *err);
 /** Whether the poll should ask for attributes (never given, or the device ended an action since).
  */
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device);
 /** @param value NULL removes it */
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
                    const char *value, const char *who, int64_t now_ms, struct tn_error *err);
+/** All of them or none. @param labels object of texts; null removes one. @return as
+ * tn_fleet_attributes() */
+int tn_fleet_labels(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *labels,
+                    const char *who, int64_t now_ms, struct tn_error *err);
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err);
 

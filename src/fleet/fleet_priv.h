@@ -179,7 +179,7 @@ struct deployment {
     struct deployment *later; /* the next running one of the same model */
     int64_t brake_from;       /* actions from this id on count for the brake */
     int64_t assigned, finished, failed, canceled;
-    int64_t braked_finished, braked_failed; /* of the actions that count */
+    int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
 };
 
 enum action_state {
@@ -285,7 +285,7 @@ struct tn_fleet {
     struct list release_list; /* those that were not removed */
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
-    struct list actions;      /* by id; NULL = removed with its device */
+    struct list actions;      /* by id; NULL = removed with its device, or forgotten */
     struct list tokens;
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
@@ -319,6 +319,8 @@ void device_free(struct tn_fleet_device *device);
 int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, struct tn_error *err);
 /** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
 const char *device_attribute(const char *name, void *user);
+/** The same for filters and deliveries: a label goes before the attribute of its name. */
+const char *device_word(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
 
 /* ---- class.c ---- */
@@ -431,7 +433,8 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
-/** Takes back what the device never fetched; it may be given again. */
+/** Takes back what the device never fetched; it may be given again. Of those of a device the oldest
+ * are forgotten. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
 /** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.

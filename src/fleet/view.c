@@ -138,7 +138,7 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
     for (size_t i = after(devices, page->cursor); array && i < devices->count; i++) {
         struct tn_fleet_device *device = devices->item[i];
 
-        if (filter && !tn_filter_matches(filter, device_attribute, device))
+        if (filter && !tn_filter_matches(filter, device_word, device))
             continue;
         if (json_array_size(array) == limit) { /* there is one more */
             const json_t *last = json_array_get(array, limit - 1);

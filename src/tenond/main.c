@@ -114,6 +114,8 @@ static int read_secrets(struct tn_tenond *tenond, struct tn_error *err)
         return rc;
     if (tenond->metrics_token)
         tenond->metrics_token[strcspn(tenond->metrics_token, "\r\n")] = '\0';
+    if (tenond->metrics_token && !tenond->metrics_token[0])
+        return tn_fail(err, TN_E_INVALID, "'%s' holds no token", options->metrics_token_file);
     tenond->metrics_open = !tenond->metrics_token && is_loopback(options->listen);
     return TN_OK;
 }

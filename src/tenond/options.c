@@ -35,8 +35,9 @@ static const struct row rows[] = {
     ROW("download-rate", "SIZE", "0", SIZE, download_bytes_per_s,
         "Bytes per second of all downloads together; 0 = no limit."),
     ROW("metrics-token-file", "FILE", NULL, TEXT, metrics_token_file,
-        "/metrics asks for this bearer token. Without one it is open on loopback and asks for a "
-        "viewer's token elsewhere."),
+        "/metrics asks for this bearer token. Without one it is open on loopback, but not through "
+        "a "
+        "proxy, and asks for a viewer's token elsewhere."),
     ROW("connections", "N", "10000", COUNT, connections, "Most connections at one time."),
     ROW("connections-each", "N", "0", COUNT, connections_each,
         "Most connections of one address; 0 = no limit."),

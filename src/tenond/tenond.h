@@ -19,7 +19,7 @@ struct tn_tenond {
     struct tn_fleet *fleet;
     struct tn_http *http;
     struct tn_attempts attempts;
-    bool metrics_open;        /* /metrics without a token */
+    bool metrics_open;        /* /metrics without a token, but for who comes through a proxy */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */
     struct tn_keyring trusted;
