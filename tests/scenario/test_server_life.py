@@ -270,6 +270,7 @@ def test_metrics__token_file_without_a_token_is_refused(tmp_path):
 # ---- bad input ----
 
 def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
+    there, _ = put(server, b"abc")
     for method, path, body, status in (
             ("GET", "/devices?where=gpu%20%3D%3D%3D%203", None, 400), ("GET", "/devices?limit=0", None, 400),
             ("GET", "/devices?limit=many", None, 400), ("GET", "/devices/none", None, 404),
@@ -277,6 +278,8 @@ def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
             ("PUT", "/devices/x", {"device": "no-such-board"}, 404), ("PUT", "/devices/none/labels", {"a": "b"}, 404),
             ("PUT", "/models/m/releases/1", {"model": "other"}, 400),
             ("PUT", "/models/m/releases/1", {"variants": [{"precision": "fp32", "digest": "0" * 64}]}, 424),
+            ("PUT", "/models/m/releases/1", {"variants": [{"precision": "fp32", "digest": there, "bytes": 3, "name": "x.onnx",
+                                                           "external": [{"digest": "zz"}]}]}, 400),
             ("PUT", "/models/m/channels/stable", {"version": "9"}, 404), ("PUT", "/models/m/channels/stable", {}, 400),
             ("POST", "/deployments", {}, 400), ("POST", "/deployments", {"model": "m", "first": -1}, 400),
             ("GET", "/deployments/9", None, 404), ("GET", "/actions/9", None, 404), ("GET", "/actions/x", None, 404),
