@@ -138,7 +138,9 @@ def test_answers__of_a_hostile_server_steer_no_terminal(rogue):
     rogue.fault("DELETE", "tokens", lambda handler: handler.reply(403, {"title": "no", "detail": evil}))
     rogue.fault("GET", "tokens", lambda handler: handler.reply(200, {"items": [{"id": evil, "role": evil, "name": evil}],
                                                                      "next": None}))
-    for words in (["login", rogue.url], ["token", "new", "viewer"], ["backup", "x"], ["token", "revoke", "y"], ["token", "list"]):
+    rogue.fault("GET", "map", lambda handler: handler.reply(200, {"items": [
+        {"platform": evil, "state": evil, "why": [{"name": evil, "verdict": evil, "reasons": [evil]}]}], "next": None}))
+    for words in (["login", rogue.url], ["map", "m", "--why"], ["token", "new", "viewer"], ["backup", "x"], ["token", "revoke", "y"], ["token", "list"]):
         done = run(*words)
         shown = (done.stdout + done.stderr).replace("\n", "")
         assert shown and shown.isprintable(), (words, shown)
