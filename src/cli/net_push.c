@@ -485,11 +485,6 @@ static int put(struct push *push, const char *path, const json_t *body, bool *re
     tn_auto(tn_reply_done) struct tn_reply reply = { 0 };
     int rc = tn_client_call(push->net->client, "PUT", path, body, &reply, push->err);
 
-    if (rc == TN_OK && reply.status == 409)
-        return tn_fail(push->err, TN_E_USAGE,
-                       "%s@%s is published with other content, and a release never changes: give "
-                       "another --release",
-                       push->model, push->version);
     if (rc == TN_OK)
         rc = tn_client_check(push->net->client, &reply, push->err);
     *ret_there = rc == TN_OK && reply.status == 200;

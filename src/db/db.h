@@ -33,12 +33,13 @@ struct tn_row_device {
     int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
 };
 
-/** What an operator publishes. Key: model, version. Immutable but for `deleted`. */
+/** What an operator publishes. Key: model, version. Immutable but for `removed_ms`. */
 struct tn_row_release {
     const char *model, *version;
     const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec, signatures */
     int64_t created_ms;
     const char *created_by;
+    int64_t removed_ms; /* 0 = there; the row stays, since actions name it */
 };
 
 /** An engine of a release. Key: model, version, digest. */
@@ -129,6 +130,12 @@ struct tn_row_audit {
     const char *who, *what, *detail; /* detail: JSON object */
 };
 
+/** An engine whose file is kept whatever refers to it. Key: digest. */
+struct tn_row_pin {
+    const char *digest, *by;
+    int64_t time_ms;
+};
+
 /** A value of the server itself. Key: name. */
 struct tn_row_setting {
     const char *name, *value;
@@ -147,6 +154,7 @@ enum tn_table {
     TN_TABLE_TOKEN,
     TN_TABLE_AUDIT,
     TN_TABLE_SETTING,
+    TN_TABLE_PIN,
     TN_TABLE_COUNT
 };
 

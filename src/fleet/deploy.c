@@ -142,9 +142,9 @@ static struct release *release_of(const struct tn_fleet *fleet, const struct dep
     const struct channel *channel;
 
     if (deployment->version)
-        return release_find(fleet, deployment->model, deployment->version);
+        return release_there(fleet, deployment->model, deployment->version);
     channel = channel_find(fleet, deployment->model, deployment->channel);
-    return channel ? release_find(fleet, deployment->model, channel->version) : NULL;
+    return channel ? release_there(fleet, deployment->model, channel->version) : NULL;
 }
 
 static struct deployment *later_of(const struct list *running, size_t at)

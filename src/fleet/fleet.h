@@ -124,7 +124,20 @@ int tn_fleet_attach(struct tn_fleet *fleet, const char *digest, const char *kind
 int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *channel,
                          const char *version, const char *who, int64_t now_ms,
                          struct tn_error *err);
-/** Blobs that no release, attachment or device refers to may go. */
+/** Removes a release: nobody gets it any more, its version is never used again, devices that run it
+ * keep it, files that nothing else refers to may be collected.
+ * @return 0 (also when it was removed before), TN_E_NOTFOUND, TN_E_USAGE (a channel or a deployment
+ * that was not stopped means it) */
+int tn_fleet_release_remove(struct tn_fleet *fleet, const char *model, const char *version,
+                            const char *who, int64_t now_ms, struct tn_error *err);
+/** The file of a pinned engine stays whatever refers to it. `digest` may be a prefix as above. */
+int tn_fleet_engine_pin(struct tn_fleet *fleet, const char *digest, bool pinned, const char *who,
+                        int64_t now_ms, struct tn_error *err);
+/** Finds out anew which blobs a release, an attachment, a device or a pin refers to; until then one
+ * that was once referred to is kept. Before each collection. @return 0, TN_E_NOMEM (all are kept)
+ */
+int tn_fleet_keep_anew(struct tn_fleet *fleet, struct tn_error *err);
+/** Blobs that nothing refers to may go. */
 bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 
 /* ---- deployments ---- */

@@ -4,6 +4,7 @@
  *   device.c   devices, their attributes and labels
  *   class.c    match classes: devices that differ in nothing that decides about an engine
  *   release.c  releases, engines, attachments, channels
+ *   keep.c     which files something refers to; releases that are removed; pins
  *   match.c    (class, release) -> ranked candidates with reasons; kept until something changes
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
@@ -139,6 +140,7 @@ struct release {
     char *manifest_text, *created_by;
     json_t *manifest;
     int64_t created_ms;
+    int64_t removed_ms;  /* 0 = there; else it is remembered for the actions that name it */
     uint64_t generation; /* changes with anything that changes a match */
     struct list engines;
     struct tn_map index;    /* index key -> first engine */
@@ -228,6 +230,13 @@ struct override {
     int64_t time_ms;
 };
 
+/* An engine whose file is kept whatever refers to it. */
+struct pin {
+    char hex[TN_DIGEST_HEX];
+    char *by;
+    int64_t time_ms;
+};
+
 struct token {
     char id[17], hash[TN_DIGEST_HEX];
     enum tn_role role;
@@ -258,10 +267,11 @@ struct tn_fleet {
     struct tn_fleet_options options;
     bool damaged;
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
-        overrides, tokens_by_hash, loads, kept_blobs;
-    struct list device_list; /* sorted by id when `devices_sorted` */
+        overrides, tokens_by_hash, loads, pins;
+    struct tn_map kept_blobs; /* what is referred to, and since tn_fleet_keep_anew() more */
+    struct list device_list;  /* sorted by id when `devices_sorted` */
     bool devices_sorted;
-    struct list release_list; /* by key */
+    struct list release_list; /* those that were not removed */
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
     struct list actions;      /* by id; NULL = removed with its device, or forgotten */
@@ -323,7 +333,12 @@ bool channel_load_row(const void *row, void *fleet);
 void release_free(struct release *release);
 void attachment_free(struct attachment *attachment);
 void channel_free(struct channel *channel);
+/** Also one that was removed. */
 struct release *release_find(const struct tn_fleet *fleet, const char *model, const char *version);
+/** NULL when there is none or it was removed. */
+struct release *release_there(const struct tn_fleet *fleet, const char *model, const char *version);
+/** Keeps the files of its variants and its engines. */
+int release_keep(struct tn_fleet *fleet, const struct release *release, struct tn_error *err);
 const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
                                    const char *name);
 struct engine *engine_of_release(const struct release *release, const char *hex);
@@ -342,6 +357,12 @@ struct engine *engine_find(const struct tn_fleet *fleet, const char *hex);
 /** By a whole digest or a unique prefix. @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
 int engine_by_prefix(const struct tn_fleet *fleet, const char *text, struct engine **ret_engine,
                      struct tn_error *err);
+
+/* ---- keep.c ---- */
+
+bool pin_load_row(const void *row, void *fleet);
+void pin_free(struct pin *pin);
+int keep_blob(struct tn_fleet *fleet, const struct tn_digest *digest, struct tn_error *err);
 
 /* ---- match.c ---- */
 

@@ -18,6 +18,13 @@ struct release *release_find(const struct tn_fleet *fleet, const char *model, co
     return key ? tn_map_get(&fleet->releases, key) : NULL;
 }
 
+struct release *release_there(const struct tn_fleet *fleet, const char *model, const char *version)
+{
+    struct release *release = release_find(fleet, model, version);
+
+    return release && !release->removed_ms ? release : NULL;
+}
+
 const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
                                    const char *name)
 {
@@ -85,30 +92,7 @@ void engine_touch(struct tn_fleet *fleet, const char *hex)
         engine->release->generation++;
 }
 
-/* ---- blobs that are referred to ---- */
-
-static int keep_blob(struct tn_fleet *fleet, const struct tn_digest *digest, struct tn_error *err)
-{
-    char hex[TN_DIGEST_HEX];
-    char *copy;
-    int rc;
-
-    tn_digest_hex(digest, hex);
-    if (tn_map_get(&fleet->kept_blobs, hex))
-        return TN_OK;
-    rc = copy_text(hex, &copy, err);
-    if (rc == TN_OK)
-        rc = tn_map_put(&fleet->kept_blobs, copy, copy, err);
-    return rc;
-}
-
-bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet)
-{
-    char hex[TN_DIGEST_HEX];
-
-    tn_digest_hex(digest, hex);
-    return tn_map_get(&((struct tn_fleet *)fleet)->kept_blobs, hex) != NULL;
-}
+/* ---- files that a manifest names ---- */
 
 typedef int (*digest_fn)(struct tn_fleet *fleet, const struct tn_digest *digest, void *user,
                          struct tn_error *err);
@@ -169,6 +153,16 @@ json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest)
 
     (void)each_digest(fleet, json_object_get(manifest, "variants"), 0, note_missing, missing, NULL);
     return missing;
+}
+
+int release_keep(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
+{
+    int rc =
+        each_digest(fleet, json_object_get(release->manifest, "variants"), 0, keep_one, NULL, err);
+
+    for (size_t i = 0; rc == TN_OK && i < release->engines.count; i++)
+        rc = keep_blob(fleet, &((const struct engine *)release->engines.item[i])->digest, err);
+    return rc;
 }
 
 /* ---- engines in memory ---- */
@@ -432,7 +426,7 @@ static int engine_publish(struct tn_fleet *fleet, struct engine *engine, const c
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms, struct tn_error *err)
 {
-    struct release *release = release_find(fleet, model, version);
+    struct release *release = release_there(fleet, model, version);
     tn_auto(tn_record_done) struct tn_record checked = { 0 };
     tn_auto(tn_str_free) char *text = NULL;
     struct engine *engine;
@@ -603,8 +597,12 @@ bool release_load_row(const void *row_, void *user)
         release_new(fleet, row->model, row->version, row->manifest ? row->manifest : "", NULL);
     int rc = release ? copy_text(row->created_by, &release->created_by, NULL) : TN_E_CORRUPT;
 
-    if (rc == TN_OK)
+    if (rc == TN_OK) {
         release->created_ms = row->created_ms;
+        release->removed_ms = row->removed_ms;
+    }
+    if (rc == TN_OK && release->removed_ms)
+        fleet->release_list.count--; /* where release_new() has just put it */
     return fleet_hurt(fleet, rc) == TN_OK;
 }
 
@@ -685,12 +683,19 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
     if (!text)
         return tn_fail(err, TN_E_NOMEM, "a release");
     release = release_find(fleet, model, version);
+    if (release && release->removed_ms)
+        return tn_fail(err, TN_E_USAGE,
+                       "release %.80s@%.80s was removed, and a version is never used twice: "
+                       "give another one",
+                       model, version);
     if (release)
         return strcmp(release->manifest_text, text) == 0
                    ? TN_OK
-                   : tn_fail(err, TN_E_USAGE,
-                             "release %.80s@%.80s exists with other content: releases never change",
-                             model, version);
+                   : tn_fail(
+                         err, TN_E_USAGE,
+                         "release %.80s@%.80s is published with other content, and a release never "
+                         "changes: give another version",
+                         model, version);
     release = release_new(fleet, model, version, text, err);
     if (!release)
         return fleet_hurt(fleet, TN_E_NOMEM);
@@ -870,7 +875,7 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
     const struct channel *now = channel_find(fleet, model, channel);
     int rc = check_name("channel", channel, err);
 
-    if (rc == TN_OK && !release_find(fleet, model, version))
+    if (rc == TN_OK && !release_there(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;

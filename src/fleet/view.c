@@ -191,6 +191,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
     set_time(json, "added", engine->added_ms);
     tn_json_set_str(json, "state", engine->revoked_ms ? "revoked" : "in-force");
     tn_json_set_str(json, "revoked_why", engine->revoked_why);
+    tn_json_set(json, "pinned", json_boolean(tn_map_get(&fleet->pins, engine->hex)));
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
         const struct attachment *attachment = attachment_find(fleet, engine->hex, kinds[i]);
         char hex[TN_DIGEST_HEX];
@@ -300,7 +301,7 @@ json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct
 
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version)
 {
-    const struct release *release = release_find(fleet, model, version);
+    const struct release *release = release_there(fleet, model, version);
     json_t *json = release ? release_summary(fleet, release) : NULL;
 
     if (!json)
@@ -312,7 +313,7 @@ json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const c
 
 json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version)
 {
-    const struct release *release = release_find(fleet, model, version);
+    const struct release *release = release_there(fleet, model, version);
 
     return release ? engines_of(fleet, release) : NULL;
 }

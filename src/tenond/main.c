@@ -277,7 +277,8 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
     }
     if (now >= timers->collect) {
         timers->collect = now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS;
-        if (tn_blobs_collect(tenond->blobs, tn_fleet_keeps_blob, tenond->fleet, &err) < 0)
+        if (tn_fleet_keep_anew(tenond->fleet, &err) < 0 ||
+            tn_blobs_collect(tenond->blobs, tn_fleet_keeps_blob, tenond->fleet, &err) < 0)
             tn_event_error("collect_failed", &err);
     }
 }

@@ -82,6 +82,8 @@ const struct tn_route tn_tenond_routes[] = {
          tn_rest_release_put,
          "Publishes a release: 201, 200 when it is the same, 409 when it is another, 424 with the "
          "files that are missing."),
+    BARE("DELETE", API "/models/{model}/releases/{version}", ADMIN, tn_rest_release_delete,
+         "Removes a release; 409 while a channel or a deployment means it. Who runs it keeps it."),
     GET(API "/models/{model}/releases/{version}/engines", VIEWER, tn_rest_engines,
         "The engines of a release."),
     SEND("PUT", API "/models/{model}/releases/{version}/engines/{hex}", PUBLISHER, RECORD, "record",
@@ -95,6 +97,9 @@ const struct tn_route tn_tenond_routes[] = {
          "Nobody gets the engine any more; who runs it keeps it."),
     SEND("POST", API "/engines/{hex}/override", ADMIN, SMALL, "class, verdict",
          tn_rest_engine_override, "Overrules evidence for a class: `allow` or `stop`."),
+    BARE("PUT", API "/engines/{hex}/pin", PUBLISHER, tn_rest_engine_pin,
+         "Keeps the engine's file, whatever refers to it."),
+    BARE("DELETE", API "/engines/{hex}/pin", PUBLISHER, tn_rest_engine_unpin, "Ends that."),
     SEND("PUT", API "/engines/{hex}/attachments/{kind}", PUBLISHER, SMALL, "file, name",
          tn_rest_attachment_put, "A foreign client's container of the engine."),
     GET(API "/deployments", VIEWER, tn_rest_deployments, "A page of deployments."),
