@@ -33,13 +33,15 @@ struct tn_row_device {
     int64_t flags;                              /* TN_DEVICE_ROW_* of the fleet */
 };
 
-/** What an operator publishes. Key: model, version. Immutable but for `removed_ms`. */
+/** What an operator publishes. Key: model, version. Immutable but for `removed_ms` and further
+ * signatures. */
 struct tn_row_release {
     const char *model, *version;
-    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec, signatures */
+    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec */
     int64_t created_ms;
     const char *created_by;
-    int64_t removed_ms; /* 0 = there; the row stays, since actions name it */
+    int64_t removed_ms;     /* 0 = there; the row stays, since actions name it */
+    const char *signatures; /* JSON list of {keyid, sig} over the manifest; NULL = none */
 };
 
 /** An engine of a release. Key: model, version, digest. */
@@ -51,6 +53,7 @@ struct tn_row_engine {
     int64_t added_ms;
     int64_t revoked_ms; /* 0 = in force */
     const char *revoked_why;
+    const char *signatures; /* JSON list of {keyid, sig} over the record; NULL = none */
 };
 
 /** A foreign client's container of an engine. Key: digest (of the engine), kind. */

@@ -24,11 +24,11 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
-        LATER_INTEGER(release, removed_ms, 2) } },
+        LATER_INTEGER(release, removed_ms, 2), LATER_TEXT(release, signatures, 3) } },
     [TN_TABLE_ENGINE] = { "engine", 1, false, {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
-        TEXT(engine, revoked_why) } },
+        TEXT(engine, revoked_why), LATER_TEXT(engine, signatures, 3) } },
     [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
         KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
         TEXT(attachment, name), INTEGER(attachment, bytes) } },

@@ -193,6 +193,7 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
     fleet->db = db;
     fleet->blobs = blobs;
     fleet->options = with_defaults(options);
+    tn_fleet_trust(fleet, NULL, false);
     rc = load_all(fleet, err);
     if (rc < 0) {
         tn_fleet_close(fleet);

@@ -15,6 +15,7 @@
 
 #include "db/db.h"
 #include "fleet/blob.h"
+#include "recipe/signature.h"
 
 #include <jansson.h>
 
@@ -100,17 +101,23 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
 
 /* ---- releases ---- */
 
+/** The keys that count from now on, borrowed until the next call or the end (NULL = none, as at the
+ * start). With `required` nothing comes in any more without a good signature of one of them, or
+ * with one of another key; what is there stays. */
+void tn_fleet_trust(struct tn_fleet *fleet, const struct tn_keyring *keys, bool required);
+
 /** Publishes a release: {"model","version","variants":[{"precision","digest","bytes","name"}],
  * "spec":…}. Every blob that it names must be there. The same again is fine; another content under
- * the name is TN_E_USAGE. Its time of creation is after those of the model's releases before it,
- * whatever the clock says. */
+ * the name is TN_E_USAGE. Its member `signatures` is not part of it: those of trusted keys must be
+ * good (else TN_E_UNTRUSTED), and those that are new are added to what is there. Its time of
+ * creation is after those of the model's releases before it, whatever the clock says. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
 /** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */
 json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest);
 /** Adds an engine by its record; its plan must be a blob. The plan's own header is read and must
- * agree with the record (flavor, version, completeness).
- * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT */
+ * agree with the record (flavor, version, completeness). `signatures` as above, over the record.
+ * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT, TN_E_UNTRUSTED */
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms,
                         struct tn_error *err);

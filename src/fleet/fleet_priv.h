@@ -112,6 +112,12 @@ struct attachment {
     int64_t bytes;
 };
 
+/** Signatures of a release or an engine, and what is said of them. */
+struct signing {
+    json_t *list;    /* {keyid, sig}, and `trusted` once they were judged */
+    uint64_t judged; /* trust generation; 0 = not yet */
+};
+
 struct engine {
     char hex[TN_DIGEST_HEX];
     struct tn_digest digest;
@@ -132,6 +138,7 @@ struct engine {
     char *gpu_class; /* of a classic plan, where known in every part; else NULL */
     int64_t bytes, added_ms, revoked_ms;
     char *revoked_why;
+    struct signing *signing; /* NULL = not signed */
 };
 
 struct release {
@@ -139,6 +146,7 @@ struct release {
     char *model, *version;
     char *manifest_text, *created_by;
     json_t *manifest;
+    struct signing *signing; /* NULL = not signed */
     int64_t created_ms;
     int64_t removed_ms;  /* 0 = there; else it is remembered for the actions that name it */
     uint64_t generation; /* changes with anything that changes a match */
@@ -265,6 +273,9 @@ struct tn_fleet {
     struct tn_db *db;
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
+    const struct tn_keyring *trusted; /* never NULL */
+    bool signatures_required;
+    uint64_t trust_generation; /* from 1; counts up with each change of the keys */
     bool damaged;
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, pins;
@@ -326,6 +337,8 @@ void class_runtime_text(const struct class *class, int runtime, char ret_text[TN
 
 /* ---- release.c ---- */
 
+/** Puts the release's row. @return 0, TN_E_NOMEM, … */
+int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err);
 bool release_load_row(const void *row, void *fleet);
 bool engine_load_row(const void *row, void *fleet);
 bool attachment_load_row(const void *row, void *fleet);
@@ -482,5 +495,30 @@ void token_free(struct token *token);
 int token_random(char ret_token[65], struct tn_error *err);
 int token_hash(const char *token, struct tn_digest *ret_hash, struct tn_error *err);
 bool hash_equal(const struct tn_digest *a, const struct tn_digest *b);
+
+/* ---- signing.c ---- */
+
+void signing_free(struct signing *signing);
+/** NULL without memory. */
+struct signing *signing_new(const struct tn_signatures *signatures, struct tn_error *err);
+/** Of a row; `ret_signing` stays NULL for one without signatures. @return 0, TN_E_INVALID, … */
+int signing_load(const char *row_text, struct signing **ret_signing, struct tn_error *err);
+/** For the row, in new memory; NULL = none. */
+char *signing_row(const struct signing *signing);
+/** What is signed of an engine's record. @return 0, TN_E_INVALID, TN_E_TOOBIG, TN_E_NOMEM */
+int engine_signed_text(const json_t *record, struct tn_buf *ret_text, struct tn_error *err);
+/**
+ * Whether signatures that came may be kept beside those that are there, and whether all together
+ * are enough.
+ * @param there may be NULL
+ * @return 0, TN_E_UNTRUSTED with key and cure, TN_E_INVALID, TN_E_TOOBIG
+ */
+int signing_check(const struct tn_fleet *fleet, const struct signing *there, const json_t *given,
+                  const struct tn_buf *text, struct tn_signatures *ret_all, bool *ret_news,
+                  struct tn_error *err);
+/** Members `signatures` and `signed` ("trusted", "untrusted", "no"). */
+void engine_set_signatures(json_t *json, const struct tn_fleet *fleet, const struct engine *engine);
+void release_set_signatures(json_t *json, const struct tn_fleet *fleet,
+                            const struct release *release);
 
 #endif

@@ -205,6 +205,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
                                               (json_int_t)attachment->bytes));
     }
     tn_json_set(json, "attachments", attachments);
+    engine_set_signatures(json, fleet, engine);
     tn_json_set(json, "record", json_incref(engine->record));
     return json;
 }
@@ -246,6 +247,7 @@ static json_t *release_summary(const struct tn_fleet *fleet, const struct releas
     tn_json_set(json, "variants", json_incref(json_object_get(release->manifest, "variants")));
     tn_json_set_int(json, "engines", (int64_t)release->engines.count);
     tn_json_set_int(json, "engines_in_force", (int64_t)in_force);
+    release_set_signatures(json, fleet, release);
     return json;
 }
 

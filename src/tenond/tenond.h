@@ -22,6 +22,7 @@ struct tn_tenond {
     bool metrics_open;        /* /metrics without a token, but for who comes through a proxy */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */
+    struct tn_keyring trusted;
     int64_t started_ms;
     int64_t polls, registrations, refusals; /* counters of the device protocol */
 };
