@@ -367,14 +367,17 @@ int tn_net_show(struct tn_net *net, const json_t *json, const struct tn_net_colu
 int tn_net_say(struct tn_net *net, const json_t *json, struct tn_error *err, const char *format,
                ...)
 {
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(65536);
+    char text[8192];
     va_list args;
 
     if (net->call->json)
         return tn_json_line(stdout, json, err);
     va_start(args, format);
-    (void)vprintf(format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    (void)putchar('\n');
+    tn_text_add_safe(&safe, text, strlen(text)); /* names and words of the server are in it */
+    (void)printf("%s\n", tn_buf_text(&safe));
     return TN_OK;
 }
 

@@ -22,7 +22,7 @@ static const struct tn_net_column map_columns[] = {
     { 0 },
 };
 
-static void print_reason(const json_t *candidate)
+static void print_reason(struct tn_net *net, const json_t *candidate)
 {
     tn_auto(tn_buf_done) struct tn_buf line = TN_BUF(8192);
     const json_t *reasons = json_object_get(candidate, "reasons");
@@ -39,23 +39,25 @@ static void print_reason(const json_t *candidate)
         tn_buf_addf(&line, "%s%s", at ? "; " : ", ",
                     json_is_string(one) ? json_string_value(one) : tn_json_str(one, "detail", ""));
     }
-    (void)printf("    %s\n", tn_buf_text(&line));
+    (void)tn_net_say(net, NULL, NULL, "    %s", tn_buf_text(&line));
 }
 
 /* What map --why adds below the table. */
-static void print_why(const json_t *items)
+static void print_why(struct tn_net *net, const json_t *items)
 {
     const json_t *item, *candidate;
     size_t at, which;
 
     json_array_foreach(items, at, item)
     {
-        (void)printf("\n%s, %s, %s (class %s): %s\n", tn_json_str(item, "platform", "?"),
-                     tn_json_str(item, "runtime", "?"), tn_json_str(item, "gpu", "?"),
-                     tn_json_str(item, "class_key", "?"), tn_json_str(item, "state", "?"));
+        (void)putchar('\n');
+        (void)tn_net_say(net, NULL, NULL, "%s, %s, %s (class %s): %s",
+                         tn_json_str(item, "platform", "?"), tn_json_str(item, "runtime", "?"),
+                         tn_json_str(item, "gpu", "?"), tn_json_str(item, "class_key", "?"),
+                         tn_json_str(item, "state", "?"));
         json_array_foreach(json_object_get(item, "why"), which, candidate)
         {
-            print_reason(candidate);
+            print_reason(net, candidate);
         }
     }
 }
@@ -82,7 +84,7 @@ static int print_map(struct tn_net *net, const json_t *items, struct tn_error *e
     if (!net->call->json) {
         rc = tn_net_table(items, map_columns, "no devices are in the fleet yet", net, err);
         if (rc == TN_OK && tn_given(net->call, "why"))
-            print_why(items);
+            print_why(net, items);
         return rc;
     }
     json_array_foreach(items, at, item)

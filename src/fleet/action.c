@@ -17,7 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTION_ID_MAX = INT32_MAX, WITHDRAWN_MOST = 8 /* kept of one device */ };
+enum {
+    ACTION_ID_MAX = INT32_MAX,
+    WITHDRAWN_MOST = 8, /* kept of one device */
+    MISSING_MOST = 1024 /* places of the list without an action, however short it is */
+};
 
 static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
                                                         "canceling", "finished",  "error",
@@ -253,6 +257,20 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id)
     return place == SIZE_MAX ? NULL : fleet->actions.item[place];
 }
 
+void actions_compact(struct tn_fleet *fleet)
+{
+    struct list *actions = &fleet->actions;
+    size_t kept = 0;
+
+    if (fleet->actions_missing < MISSING_MOST || fleet->actions_missing < actions->count / 2)
+        return;
+    for (size_t i = 0; i < actions->count; i++)
+        if (actions->item[i])
+            actions->item[kept++] = actions->item[i];
+    actions->count = kept;
+    fleet->actions_missing = 0;
+}
+
 /* ---- giving ---- */
 
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
@@ -458,6 +476,7 @@ static int drop_withdrawn(struct tn_fleet *fleet, struct tn_fleet_device *device
             fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
         *at = action->older;
         fleet->actions.item[place_of(fleet, action->id)] = NULL;
+        fleet->actions_missing++;
         action_free(action);
     }
     return rc;

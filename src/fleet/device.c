@@ -276,6 +276,7 @@ static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device
         rc =
             fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
         fleet->actions.item[i] = NULL;
+        fleet->actions_missing++;
         action_free(action);
     }
     device->actions = device->active = NULL;

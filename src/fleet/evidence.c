@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REASON_MAX = 64 };
+enum { REASON_MAX = 64, SERIES_MOST = 1000 };
 
 /* Reasons (design.md §6, classes of the log, and the agent's own "run-failed") that are the same
  * for the whole class. All others, known or not, hold back only the device that said them. */
@@ -264,6 +264,21 @@ void load_series_free(struct load_series *series)
     free(series);
 }
 
+static void add_labels(const struct action *action, const json_t *word, const char *class,
+                       struct tn_buf *labels)
+{
+    const struct engine *engine = action->engine;
+    const char *by = tn_json_str(word, "by", "trial");
+    char version[TN_VERSION_TEXT];
+
+    tn_version_print(&engine->plan.version, version);
+    figure_label(labels, "model", engine->release->model);
+    figure_label(labels, "release", engine->release->version);
+    figure_label(labels, "class", class);
+    figure_label(labels, "trt", version);
+    figure_label(labels, "by", strcmp(by, "application") == 0 ? "application" : "trial");
+}
+
 /* Counted in memory alone: counters of metrics begin anew with the process. */
 static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, double seconds)
 {
@@ -283,22 +298,20 @@ static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, doub
         histogram_add(&series->times, figure_load_bounds, seconds);
 }
 
+/* The class is what the device says it is: one that says another each time must not fill memory and
+ * /metrics. */
 static void measure(struct tn_fleet *fleet, const struct action *action, const json_t *word,
                     bool ok)
 {
-    const struct engine *engine = action->engine;
     const json_t *seconds = json_object_get(word, "seconds");
-    const char *by = tn_json_str(word, "by", "trial");
     tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(1024);
     const struct class *class = action->device->class;
-    char version[TN_VERSION_TEXT];
 
-    tn_version_print(&engine->plan.version, version);
-    figure_label(&labels, "model", engine->release->model);
-    figure_label(&labels, "release", engine->release->version);
-    figure_label(&labels, "class", class ? class->gpu_class : "unknown");
-    figure_label(&labels, "trt", version);
-    figure_label(&labels, "by", strcmp(by, "application") == 0 ? "application" : "trial");
+    add_labels(action, word, class ? class->gpu_class : "unknown", &labels);
+    if (fleet->loads.count >= SERIES_MOST && !tn_map_get(&fleet->loads, tn_buf_text(&labels))) {
+        tn_buf_clear(&labels);
+        add_labels(action, word, "other", &labels);
+    }
     count_load(fleet, tn_buf_text(&labels), ok,
                json_is_number(seconds) ? json_number_value(seconds) : -1);
 }

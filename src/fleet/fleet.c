@@ -138,6 +138,7 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
 static void unload(struct tn_fleet *fleet)
 {
     FREE_LIST(&fleet->actions, action_free);
+    fleet->actions_missing = 0;
     FREE_LIST(&fleet->deployments, deployment_free);
     FREE_MAP(&fleet->devices, tn_fleet_device, device_free);
     FREE_MAP(&fleet->classes, class, class_free);
@@ -282,6 +283,7 @@ int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
         rc = tn_fail(err, TN_E_AGAIN, "a change could not be made whole; nothing of it was kept");
     } else {
         rc = tn_db_commit(fleet->db, err);
+        actions_compact(fleet);
     }
     if (rc < 0 && load_anew(fleet, &why) < 0)
         return tn_fail(err, TN_E_IO, "%s; and the fleet could not be read again: %s",

@@ -286,6 +286,7 @@ struct tn_fleet {
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
     struct list actions;      /* by id; NULL = removed with its device, or forgotten */
+    size_t actions_missing;   /* how many of them are NULL */
     struct list tokens;
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
@@ -427,6 +428,8 @@ void deploy_count(struct deployment *deployment, const struct action *action);
 
 bool action_load_row(const void *row, void *fleet);
 void action_free(struct action *action);
+/** Closes the gaps in the list when half of it are gaps; while nobody walks it. */
+void actions_compact(struct tn_fleet *fleet);
 const char *action_state_name(enum action_state state);
 bool action_active(const struct action *action);
 struct action *action_find(const struct tn_fleet *fleet, int64_t id);

@@ -715,7 +715,10 @@ static int check_manifest(struct tn_fleet *fleet, const json_t *manifest, struct
     }
     if (rc < 0)
         return rc;
-    missing = tn_fleet_missing_blobs(fleet, manifest);
+    missing = json_array();
+    rc = each_digest(fleet, variants, 0, note_missing, missing, err);
+    if (rc < 0)
+        return rc;
     if (json_array_size(missing) > 0)
         return tn_fail(err, TN_E_NOTFOUND, "%zu files have not been uploaded, the first is %.64s",
                        json_array_size(missing), json_string_value(json_array_get(missing, 0)));

@@ -130,6 +130,22 @@ def test_login__names_cause_and_cure_of_a_bad_answer(rogue, do, status, words):
     assert rogue.token not in done.stderr + done.stdout
 
 
+def test_answers__of_a_hostile_server_steer_no_terminal(rogue):
+    evil = "\x1b[2J\x1b]0;mine\x07\r\n"
+    rogue.fault("GET", "server", lambda handler: handler.reply(200, {"version": evil, "role": evil}))
+    rogue.fault("POST", "tokens", lambda handler: (handler.body(), handler.reply(201, {"token": evil})))
+    rogue.fault("POST", "backup", lambda handler: (handler.body(), handler.reply(201, {"path": evil})))
+    rogue.fault("DELETE", "tokens", lambda handler: handler.reply(403, {"title": "no", "detail": evil}))
+    rogue.fault("GET", "tokens", lambda handler: handler.reply(200, {"items": [{"id": evil, "role": evil, "name": evil}],
+                                                                     "next": None}))
+    rogue.fault("GET", "map", lambda handler: handler.reply(200, {"items": [
+        {"platform": evil, "state": evil, "why": [{"name": evil, "verdict": evil, "reasons": [evil]}]}], "next": None}))
+    for words in (["login", rogue.url], ["map", "m", "--why"], ["token", "new", "viewer"], ["backup", "x"], ["token", "revoke", "y"], ["token", "list"]):
+        done = run(*words)
+        shown = (done.stdout + done.stderr).replace("\n", "")
+        assert shown and shown.isprintable(), (words, shown)
+
+
 def test_token__is_sent_to_no_proxy_and_no_other_server(rogue, monkeypatch):
     """What is for this machine goes there directly, whatever http_proxy says."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -353,6 +353,41 @@ TEST(figures__count_loads_times_states_holes_and_what_runs)
     place_done(place);
 }
 
+static void count_series(const char *metric, const char *labels, double value, void *user)
+{
+    struct wanted *wanted = user;
+
+    if (strcmp(metric, "engine_loads_total") != 0 || !strstr(labels, "result=\"ok\""))
+        return;
+    wanted->found++;
+    wanted->value += value;
+}
+
+TEST(figures__of_a_device_that_is_another_each_time_stay_few)
+{
+    struct place place = place_new();
+    struct wanted wanted = { .found = 0 };
+
+    add_release(&place, "m", "1");
+    (void)add_engine_with(&place, "1", &ada, RTX_1_7, &(struct engine_options) { .mask = 0x08 });
+    (void)add_engine_with(&place, "1", &ada, RTX_1_7, &(struct engine_options) { .mask = 0x04 });
+    (void)enroll(&place, "d1");
+    (void)deploy(&place, "1");
+    for (uint32_t i = 0; i < 1200; i++) {
+        struct board board = i % 2 ? ada : ampere;
+
+        board.sms = i + 1;
+        give_attributes(&place, "d1", &board, RTX_1_7);
+        finish_saying(&place, "d1", "ok", "", false);
+    }
+    tn_fleet_figures(place.fleet, NOW, count_series, &wanted);
+    assert_int_equal(wanted.found, 1001);
+    assert_int_equal((int)wanted.value, 1200);
+    assert_figure(&place, "engine_loads_total",
+                  "class=\"other\",trt=\"1.7.1.116\",by=\"application\",result=\"ok\"", 200);
+    place_done(&place);
+}
+
 TEST(figures__call_silent_who_has_polled_and_stopped_not_who_is_awaited)
 {
     struct place place = place_new();
@@ -414,6 +449,7 @@ int main(void)
         cmocka_unit_test(
             operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log),
         cmocka_unit_test(figures__count_loads_times_states_holes_and_what_runs),
+        cmocka_unit_test(figures__of_a_device_that_is_another_each_time_stay_few),
         cmocka_unit_test(figures__call_silent_who_has_polled_and_stopped_not_who_is_awaited),
         cmocka_unit_test(figures__measure_matches_with_the_clock_they_are_given),
     };
