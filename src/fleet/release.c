@@ -686,8 +686,11 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
         return strcmp(release->manifest_text, text) == 0
                    ? TN_OK
                    : tn_fail(err, TN_E_USAGE,
-                             "release %.80s@%.80s exists with other content: releases never change",
+                             "%.80s@%.80s is published with other content, and a release never "
+                             "changes",
                              model, version);
+    if (channel_find(fleet, model, version))
+        return tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a channel", model, version);
     release = release_new(fleet, model, version, text, err);
     if (!release)
         return fleet_hurt(fleet, TN_E_NOMEM);
@@ -869,6 +872,9 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
 
     if (rc == TN_OK && !release_find(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
+    else if (rc == TN_OK && release_find(fleet, model, channel))
+        rc = tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a release: give the channel another name",
+                     model, channel);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;
     rc = fleet_hurt(fleet, channel_put(fleet, &row, err));

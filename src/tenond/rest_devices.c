@@ -114,15 +114,21 @@ void tn_rest_device_put(struct tn_http_request *request, void *user)
     struct tn_error err = { 0 };
     const char *id = tn_http_part(request, "id");
     bool known = tn_fleet_device(tenond->fleet, id) != NULL;
+    const char *token = tn_json_str(body, "token", NULL);
     int64_t now = tn_tenond_now_ms();
+    char owner[64];
     int rc;
 
     if (!body)
         return;
+    if (token && tn_fleet_role(tenond->fleet, token, owner) != TN_ROLE_NONE) {
+        tn_http_problem(request, 400, "USAGE", "this is the token '%s': a device needs its own",
+                        owner);
+        return;
+    }
     rc = given_attributes(body, &attributes, &err);
     if (rc == TN_OK)
-        rc = tn_fleet_enroll(tenond->fleet, id, tn_json_str(body, "token", NULL), "operator", now,
-                             &device, &err);
+        rc = tn_fleet_enroll(tenond->fleet, id, token, "operator", now, &device, &err);
     if (rc == TN_OK && attributes)
         rc = tn_fleet_attributes(tenond->fleet, device, TN_ATTRIBUTES_REPLACE, attributes, now,
                                  &err);
@@ -143,7 +149,7 @@ void tn_rest_device_delete(struct tn_http_request *request, void *user)
         tn_rest_reply_done(request,
                            tn_fleet_device_remove(tenond->fleet, device, tn_http_who(request),
                                                   tn_tenond_now_ms(), &err),
-                           &err);
+                           NULL, &err);
 }
 
 /* All of them or none. */

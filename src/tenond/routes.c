@@ -82,7 +82,7 @@ const struct tn_route tn_tenond_routes[] = {
          "Publishes a release: 201, 200 when it is the same, 409 when it is another, 424 with the "
          "files that are missing."),
     GET(API "/models/{model}/releases/{version}/engines", VIEWER, tn_rest_engines,
-        "The engines of a release."),
+        "The engines of a release, or of the one that a channel points to."),
     SEND("PUT", API "/models/{model}/releases/{version}/engines/{hex}", PUBLISHER, RECORD, "record",
          tn_rest_engine_put, "Adds an engine whose bytes are here; 424 when they are not."),
     SEND("PUT", API "/models/{model}/channels/{name}", PUBLISHER, SMALL, "version",
