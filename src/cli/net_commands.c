@@ -176,7 +176,7 @@ const struct tn_command tn_cmd_engine = {
     .verbs = "list|revoke|attach|allow|stop",
     .summary = "List, revoke and attach to the engines of a release.",
     .details = "ENGINE is a digest or a unique prefix of at least six hex digits.\n\n"
-               "list MODEL@VERSION: its engines.\n\n"
+               "list MODEL@VERSION, or MODEL@CHANNEL: its engines.\n\n"
                "revoke ENGINE: no device is given it any more; those that run it keep it.\n\n"
                "attach ENGINE FILE: a foreign client's own container (.swu, .raucb) that holds the "
                "engine; offered to devices whose attribute or label `delivery` is swupdate or "
@@ -196,11 +196,11 @@ static const struct tn_option devices_options[] = {
       "With list: only devices that EXPR holds for, in the grammar of tenon device --require." },
     { "device", 'd', TN_ARG_DEVICE, "NAME|FILE", NULL, false,
       "With add: what it is, as a board (t4+trt8.4.1.5) or a fingerprint file." },
-    { "device-token-file", 0, TN_ARG_FILE, "FILE", NULL, false,
-      "With add: the token that the device has (default: none; 'devices token new' makes one)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "With token new: write the token to FILE, mode 0600, and do not print it." },
-    TN_NET_OPTIONS,
+    TN_NET_OPTIONS_AS("With add: the token that the device has (default: none; 'token new' makes "
+                      "one). Else your own, - = standard input (default: $TENON_TOKEN_FILE, else "
+                      "what login kept)."),
     { 0 },
 };
 static const char *const devices_examples[] = {
@@ -212,6 +212,8 @@ static const char *const devices_examples[] = {
     "Set one label, remove another.",
     "tenon devices add edge-18 --device t4+trt8.4.1.5",
     "Register a device before it comes.",
+    "tenon devices add edge-19 --token-file edge-19.token",
+    "One that has a token already.",
     "tenon devices token new edge-18 --output edge-18.token",
     "A new token for it; the old one ends.",
     NULL,
@@ -254,7 +256,7 @@ static const char *const map_examples[] = {
 };
 const struct tn_command tn_cmd_map = {
     .name = "map",
-    .args = "MODEL[@VERSION]",
+    .args = "MODEL[@VERSION|CHANNEL]",
     .min_args = 1,
     .max_args = 1,
     .summary = "Show which engine each kind of device gets, and the holes.",

@@ -38,7 +38,7 @@ struct push {
     struct tn_entries engines;
     json_t *skipped; /* engines of this model that are not this release's */
     const char *release_state;
-    size_t engines_added, engines_there;
+    size_t engines_added, engines_there, engines_revoked; /* the last are some of those there */
     tn_nsec start;
     const char *sending; /* name of the blob under way */
     struct tn_error *err;
@@ -439,13 +439,8 @@ static void release_path(const struct push *push, struct tn_buf *path)
 static bool show_transfer(int64_t done, int64_t total, void *user)
 {
     struct push *push = user;
-    tn_auto(tn_buf_done) struct tn_buf far = TN_BUF(64);
 
-    tn_text_add_bytes(&far, done);
-    tn_buf_adds(&far, " of ");
-    tn_text_add_bytes(&far, total);
-    tn_meter_show(&push->net->meter, push->sending, tn_buf_text(&far),
-                  tn_clock_monotonic() - push->start);
+    tn_net_show_transfer(push->net, push->sending, done, total, tn_clock_monotonic() - push->start);
     return true;
 }
 
@@ -486,10 +481,8 @@ static int put(struct push *push, const char *path, const json_t *body, bool *re
     int rc = tn_client_call(push->net->client, "PUT", path, body, &reply, push->err);
 
     if (rc == TN_OK && reply.status == 409)
-        return tn_fail(push->err, TN_E_USAGE,
-                       "%s@%s is published with other content, and a release never changes: give "
-                       "another --release",
-                       push->model, push->version);
+        return tn_fail(push->err, TN_E_USAGE, "%s: give another --release",
+                       tn_json_str(reply.json, "detail", "the server has another one"));
     if (rc == TN_OK)
         rc = tn_client_check(push->net->client, &reply, push->err);
     *ret_there = rc == TN_OK && reply.status == 200;
@@ -508,7 +501,7 @@ static int publish(struct push *push, const json_t *manifest)
     return rc < 0 ? tn_while(push->err, rc, "publish %s@%s", push->model, push->version) : TN_OK;
 }
 
-/* The engines that the release has: digest -> anything. */
+/* The engines that the release has: digest -> state. */
 static int ask_engines(struct push *push, json_t *ret_there)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -522,7 +515,7 @@ static int ask_engines(struct push *push, json_t *ret_there)
     rc = tn_net_items(push->net, tn_buf_text(&path), items, push->err);
     json_array_foreach(items, at, one)
     {
-        tn_json_set(ret_there, tn_json_str(one, "digest", ""), json_true());
+        tn_json_set_str(ret_there, tn_json_str(one, "digest", ""), tn_json_str(one, "state", ""));
     }
     return rc;
 }
@@ -556,6 +549,7 @@ static int add_engines(struct push *push)
         tn_digest_hex(&push->engines.item[i].record.digest, hex);
         if (json_object_get(there, hex)) {
             push->engines_there++;
+            push->engines_revoked += strcmp(tn_json_str(there, hex, ""), "revoked") == 0;
             continue;
         }
         rc = add_engine(push, &push->engines.item[i].record);
@@ -597,6 +591,7 @@ static int say_json(struct push *push)
     tn_json_set_int(json, "variants", push->read);
     tn_json_set_int(json, "engines", (int64_t)push->engines.count);
     tn_json_set_int(json, "engines_added", dry_run ? -1 : (int64_t)push->engines_added);
+    tn_json_set_int(json, "engines_revoked", dry_run ? -1 : (int64_t)push->engines_revoked);
     tn_json_set(json, "skipped", json_incref(push->skipped));
     return tn_json_line(stdout, json, push->err);
 }
@@ -631,9 +626,21 @@ static void say_text(const struct push *push)
     if (dry_run)
         (void)printf("%s@%s: nothing was sent\n", push->model, push->version);
     else
-        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there\n", push->model,
+        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s\n", push->model,
                      push->version, push->release_state, push->engines_added,
-                     push->engines_added == 1 ? "" : "s", push->engines_there);
+                     push->engines_added == 1 ? "" : "s", push->engines_there,
+                     push->engines_revoked ? ", some of them revoked" : "");
+}
+
+/* Before anything is sent. */
+static int check_names(struct push *push)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    int rc;
+
+    release_path(push, &path);
+    rc = tn_net_check_path(tn_buf_text(&path), push->err);
+    return rc < 0 ? tn_while(push->err, rc, "publish '%s@%s'", push->model, push->version) : TN_OK;
 }
 
 static int work(struct push *push)
@@ -644,6 +651,8 @@ static int work(struct push *push)
 
     if (rc == TN_OK)
         rc = read_spec(push);
+    if (rc == TN_OK)
+        rc = check_names(push);
     if (rc == TN_OK)
         rc = make_manifest(push, &manifest);
     if (rc == TN_OK)

@@ -2,6 +2,7 @@
 #include "cli/net.h"
 
 #include "base/text.h"
+#include "cli/container.h"
 #include "net/transfer.h"
 
 #include <string.h>
@@ -23,12 +24,14 @@ int tn_net_releases(struct tn_net *net, struct tn_error *err)
         { "BY", "created_by", TN_CELL_TEXT },
         { 0 },
     };
-    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096), nothing = TN_BUF(512);
+    const char *model = net->call->arg_count ? net->call->args[0] : NULL;
 
     tn_buf_adds(&path, "/api/v1/releases");
-    tn_url_add_query(&path, "model", net->call->arg_count ? net->call->args[0] : NULL);
-    return tn_net_list(net, tn_buf_text(&path), columns,
-                       "no releases: 'tenon push MODEL --release VERSION' makes one", err);
+    tn_url_add_query(&path, "model", model);
+    tn_buf_addf(&nothing, "no releases%s%.128s: 'tenon push MODEL --release VERSION' makes one",
+                model ? " of " : "", model ? model : "");
+    return tn_net_list(net, tn_buf_text(&path), columns, tn_buf_text(&nothing), err);
 }
 
 /* ---- channel ---- */
@@ -71,9 +74,13 @@ int tn_net_channel(struct tn_net *net, struct tn_error *err)
 static int engine_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "DIGEST", "digest", TN_CELL_DIGEST }, { "SIZE", "bytes", TN_CELL_BYTES },
-        { "STATE", "state", TN_CELL_TEXT },     { "ATTACHED", "attachments", TN_CELL_TEXT },
-        { "NAME", "name", TN_CELL_TEXT },       { 0 },
+        { "DIGEST", "digest", TN_CELL_DIGEST },
+        { "SIZE", "bytes", TN_CELL_BYTES },
+        { "STATE", "state", TN_CELL_TEXT },
+        { "ATTACHED", "attachments", TN_CELL_TEXT },
+        { "NAME", "name", TN_CELL_TEXT },
+        { "WHY", "revoked_why", TN_CELL_TEXT },
+        { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     char model[128], version[128];
@@ -100,6 +107,12 @@ static void engine_path(struct tn_buf *path, const char *engine, const char *res
     tn_buf_adds(path, rest);
 }
 
+/* A person may have given six digits of it. */
+static const char *name_of(const json_t *engine, const char *given)
+{
+    return tn_json_str(engine, "name", given);
+}
+
 static int engine_revoke(struct tn_net *net, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -112,32 +125,17 @@ static int engine_revoke(struct tn_net *net, struct tn_error *err)
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "revoked %s: nobody is given it any more",
-                               net->call->args[1]);
-}
-
-static const char *kind_of(const struct tn_invocation *call, const char *file)
-{
-    const char *kind = tn_given(call, "kind");
-
-    if (kind)
-        return kind;
-    return tn_text_ends(file, ".swu") ? "swupdate" : tn_text_ends(file, ".raucb") ? "rauc" : NULL;
+                               name_of(answer, net->call->args[1]));
 }
 
 static bool show_transfer(int64_t done, int64_t total, void *user)
 {
-    struct tn_net *net = user;
-    tn_auto(tn_buf_done) struct tn_buf far = TN_BUF(64);
-
-    tn_text_add_bytes(&far, done);
-    tn_buf_adds(&far, " of ");
-    tn_text_add_bytes(&far, total);
-    tn_meter_show(&net->meter, "sending", tn_buf_text(&far), 0);
+    tn_net_show_transfer(user, "sending", done, total, 0);
     return true;
 }
 
-static int send_container(struct tn_net *net, const char *file, struct tn_digest *ret_digest,
-                          struct tn_error *err)
+static int send_container(struct tn_net *net, const char *kind, const char *file,
+                          struct tn_digest *ret_digest, struct tn_error *err)
 {
     struct tn_upload_file upload = { .path = file };
     struct tn_transfer transfer;
@@ -146,6 +144,8 @@ static int send_container(struct tn_net *net, const char *file, struct tn_digest
 
     if (rc == TN_OK)
         rc = tn_digest_fd(fd, &upload.digest, &upload.bytes, err);
+    if (rc == TN_OK && (rc = tn_container_check(kind, fd, upload.bytes, err)) < 0)
+        return tn_while(err, rc, "'%s'", file);
     if (rc == TN_OK)
         rc = tn_net_open(net, err);
     if (rc < 0)
@@ -161,7 +161,7 @@ static int send_container(struct tn_net *net, const char *file, struct tn_digest
 static int engine_attach(struct tn_net *net, struct tn_error *err)
 {
     const char *const *args = net->call->args;
-    const char *kind = kind_of(net->call, args[2]);
+    const char *kind = tn_given(net->call, "kind");
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *answer = NULL;
     char hex[TN_DIGEST_HEX];
@@ -170,8 +170,10 @@ static int engine_attach(struct tn_net *net, struct tn_error *err)
     int rc;
 
     if (!kind)
+        kind = tn_container_kind(args[2]);
+    if (!kind)
         return tn_cli_usage(net->call, "'%s' ends in neither .swu nor .raucb: say --kind", args[2]);
-    rc = send_container(net, args[2], &digest, err);
+    rc = send_container(net, kind, args[2], &digest, err);
     if (rc < 0)
         return rc;
     tn_digest_hex(&digest, hex);
@@ -183,7 +185,7 @@ static int engine_attach(struct tn_net *net, struct tn_error *err)
     rc = tn_net_send(net, "PUT", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "attached %s to %s for %s", tn_path_base(args[2]),
-                               args[1], kind);
+                               name_of(answer, args[1]), kind);
 }
 
 static int override(struct tn_net *net, const char *verdict, struct tn_error *err)
@@ -203,7 +205,7 @@ static int override(struct tn_net *net, const char *verdict, struct tn_error *er
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "%s: %s for devices of class %s",
-                               net->call->args[1], verdict, class_key);
+                               name_of(answer, net->call->args[1]), verdict, class_key);
 }
 
 static int engine_allow(struct tn_net *net, struct tn_error *err)

@@ -496,3 +496,11 @@ void tn_filter_explain(const struct tn_filter *filter, tn_attribute_fn attribute
 {
     explain(filter, filter->root, true, attribute, user, text);
 }
+
+void tn_filter_names(const struct tn_filter *filter, void (*each)(const char *name, void *user),
+                     void *user)
+{
+    for (int i = 0; i < filter->count; i++)
+        if (filter->node[i].kind == KIND_COMPARE || filter->node[i].kind == KIND_IN)
+            each(word(filter, filter->node[i].name), user);
+}

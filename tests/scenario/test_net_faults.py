@@ -62,10 +62,10 @@ def test_push__sends_nothing_that_is_there(rogue, models):
 
 
 def test_push__tells_a_release_all_that_it_is_made_of(rogue, models):
-    answer("push", models / "split.onnx", "--release", "1.0/a", "--model", "a b")
+    answer("push", models / "split.onnx", "--release", "1.0?a", "--model", "a b")
     (path, manifest), = rogue.put.items()
-    assert path == "/api/v1/models/a%20b/releases/1.0%2Fa"
-    assert (manifest["model"], manifest["version"]) == ("a b", "1.0/a")
+    assert path == "/api/v1/models/a%20b/releases/1.0%3Fa"
+    assert (manifest["model"], manifest["version"]) == ("a b", "1.0?a")
     variant, = manifest["variants"]
     external, = variant["external"]
     assert (variant["precision"], variant["name"], external["name"]) == ("fp32", "split.onnx", "split.bin")

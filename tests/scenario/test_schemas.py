@@ -12,8 +12,8 @@ from conftest import ROOT, model, needs_rtx, run
 
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
-# of commands that answer by themselves; the fleet's lists hand on what docs/server.md says of the server's answers
-COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "logout", "name", "push"]
+COMMANDS = ["actions", "backup", "build", "cache", "channel", "check", "deploy", "deployments", "device", "devices",
+            "engine", "explain-log", "get", "inspect", "login", "logout", "map", "name", "push", "releases", "token"]
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
