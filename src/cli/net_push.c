@@ -12,8 +12,10 @@
 #include "recipe/spec.h"
 #include "store/object.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A file that the server is to have. */
 struct blob {
@@ -454,11 +456,23 @@ static int ask_blob(struct push *push, struct blob *blob)
     return rc;
 }
 
+/* Async-signal-safe: says what the person may be afraid for, then dies of the signal. */
+static void on_interrupt(int number)
+{
+    static const char text[] = "\ninterrupted: the same push goes on where it stopped\n";
+
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
 static int send_blobs(struct push *push)
 {
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
     int rc = TN_OK;
 
+    if (!push->net->call->quiet && signal(SIGINT, on_interrupt) == SIG_IGN)
+        (void)signal(SIGINT, SIG_IGN); /* started in the background: stays so */
     tn_client_watch(push->net->client, show_transfer, push);
     for (size_t i = 0; rc == TN_OK && i < push->blob_count; i++) {
         struct blob *blob = &push->blob[i];

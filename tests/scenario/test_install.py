@@ -106,6 +106,7 @@ def test_install__unit_is_whole_and_gives_the_server_little(stage, tmp_path):
     """systemd's own word: every key is known, the program is there, and the sandbox is a tight one."""
     unit = tmp_path / "tenond.service"
     text = (stage / "usr/lib/systemd/system/tenond.service").read_text()
+    assert "ExecStart=/usr/bin/tenond --data /var/lib/tenond " in text
     unit.write_text(text.replace("/usr/bin/tenond", f"{stage}/usr/bin/tenond").replace("Documentation=", "#"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

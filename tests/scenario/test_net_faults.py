@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pty
+import signal
 import socket
 import stat
 import subprocess
@@ -50,6 +51,24 @@ def test_push__goes_on_where_the_connection_broke(rogue, models):
     assert rogue.received == size, "bytes that had arrived were sent again"
     assert rogue.blobs == {done["blobs"][0]["digest"]: (models / "big.onnx").read_bytes()}
     assert rogue.count("PUT", "blobs") == 3
+
+
+def test_push__interrupted_by_a_person_says_that_nothing_is_lost(rogue, models):
+    begun, end = threading.Event(), threading.Event()
+
+    def stall(handler):
+        begun.set()
+        end.wait(60)
+        handler.drop()
+    rogue.fault("PUT", "blobs", stall)
+    with subprocess.Popen([TENON, "push", models / "big.onnx", "--release", "1"], stderr=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL, text=True) as client:
+        assert begun.wait(60)
+        client.send_signal(signal.SIGINT)
+        said = client.communicate(timeout=60)[1]
+    end.set()
+    assert (client.returncode, "the same push goes on where it stopped" in said) == (-signal.SIGINT, True), said
+    assert answer("push", models / "big.onnx", "--release", "1")[0]["release"] == "published"
 
 
 def test_push__sends_nothing_that_is_there(rogue, models):

@@ -1,12 +1,10 @@
 """What an operator gets wrong with the verbs of a fleet, and what they are told."""
-import os
-import signal
 import subprocess
 
 import pytest
 
-from conftest import TENON, answer, needs_rtx, run
-from fleet import TENOND, needs_tenond, swu, until
+from conftest import answer, needs_rtx, run
+from fleet import TENOND, needs_tenond, swu
 from test_net import RUNTIME, built, enrol, fleet, gateway, published  # fixtures
 
 pytestmark = [needs_rtx, needs_tenond]
@@ -169,20 +167,8 @@ def test_devices_show__has_a_line_for_each_attribute_and_its_history(published, 
     assert any(line.split()[:1] == ["ACTION"] for line in lines) and "finished" in lines[-1]
 
 
-# ---- get, push ----
+# ---- get ----
 
 def test_get__of_a_release_names_no_rung_before_the_first(published, tmp_path):
     done = run("get", "small@1", "--for", f"rtx4090+{RUNTIME}", "--store", tmp_path / "fresh")
     assert done.returncode == 0 and "null" not in done.stderr, done.stderr
-
-
-def test_push__that_was_interrupted_goes_on_the_next_time(fleet, built):
-    line = [TENON, "push", built / "big.onnx", "--release", "1", "--no-engines"]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                          env={**os.environ}) as client:
-        until(lambda: client.poll() is not None or
-              any(path.stat().st_size > 0 for path in (fleet.folder / "data").rglob("*.part")), "the upload to begin")
-        client.send_signal(signal.SIGINT)
-        client.wait()
-    blob, = answer("push", built / "big.onnx", "--release", "1", "--no-engines")[0]["blobs"]
-    assert blob["there"] or blob["sent_bytes"] + blob["resumed_bytes"] == blob["size_bytes"]

@@ -17,6 +17,7 @@ COMMANDS = ["actions", "backup", "build", "cache", "channel", "check", "deploy",
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
+TEXTS = {"attributes", "labels"}  # of a device: names and values are others', all of them texts
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 
 
@@ -32,7 +33,9 @@ def sorted_object(pairs):
 
 def check_numbers(value, path=()):
     """No float where an integer is due; sizes, durations and counts by their names."""
-    if isinstance(value, dict):
+    if path and path[-1] in TEXTS:
+        assert all(isinstance(member, str) for member in value.values()), path
+    elif isinstance(value, dict):
         for name, member in value.items():
             check_numbers(member, (*path, name))
     elif isinstance(value, list):
