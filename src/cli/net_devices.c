@@ -190,6 +190,7 @@ static int devices_add(struct tn_net *net, struct tn_error *err)
     char token[TN_TOKEN_MAX + 1];
     int rc = describe(net->call, body, err);
 
+    net->token_is_of_device = true;
     if (rc == TN_OK && token_file) {
         rc = tn_token_read(token_file, token, err);
         if (rc == TN_OK)
@@ -198,7 +199,6 @@ static int devices_add(struct tn_net *net, struct tn_error *err)
     }
     if (rc < 0)
         return rc;
-    net->token_file_is_not_mine = true;
     device_path(&path, id, "");
     rc = tn_net_send(net, "PUT", tn_buf_text(&path), json_incref(body), &answer, err);
     return rc < 0 ? rc : tn_net_say(net, answer, err, "registered %s", id);

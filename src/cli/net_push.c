@@ -9,7 +9,9 @@
 #include "base/text.h"
 #include "loader/facts.h"
 #include "net/transfer.h"
+#include "recipe/signature.h"
 #include "recipe/spec.h"
+#include "store/mark.h"
 #include "store/object.h"
 
 #include <signal.h>
@@ -41,6 +43,8 @@ struct push {
     json_t *skipped; /* engines of this model that are not this release's */
     const char *release_state;
     size_t engines_added, engines_there, engines_revoked; /* the last are some of those there */
+    struct tn_ed25519_secret secret;                      /* of --sign */
+    bool sign;
     tn_nsec start;
     const char *sending; /* name of the blob under way */
     struct tn_error *err;
@@ -61,6 +65,7 @@ static void push_done(struct push *push)
     tn_shapes_done(&push->complete);
     tn_spec_done(&push->spec);
     tn_json_done(&push->skipped);
+    tn_ed25519_done(&push->secret);
     tn_store_close(push->store);
 }
 
@@ -428,6 +433,62 @@ static int make_manifest(struct push *push, json_t **ret_json)
     return TN_OK;
 }
 
+/* ---- signatures ---- */
+
+/* Before anything is sent: a key that cannot be read is no reason to publish unsigned. */
+static int read_key(struct push *push)
+{
+    const char *path = tn_given(push->net->call, "sign");
+
+    push->sign = path != NULL;
+    return path ? tn_ed25519_read(path, &push->secret, push->err) : TN_OK;
+}
+
+static int add_signature(struct push *push, const struct tn_buf *text, struct tn_signatures *list)
+{
+    struct tn_signature signature;
+    int rc = tn_signature_make(&push->secret, text, &signature, push->err);
+
+    return rc == TN_OK ? tn_signatures_add(list, &signature, push->err) : rc;
+}
+
+static int sign_manifest(struct push *push, json_t *manifest)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    struct tn_signatures list = { .count = 0 };
+    int rc = push->sign ? tn_signed_manifest(manifest, &text, push->err) : TN_OK;
+
+    if (rc == TN_OK && push->sign)
+        rc = add_signature(push, &text, &list);
+    if (rc == TN_OK && push->sign)
+        tn_json_set(manifest, "signatures", tn_signatures_to_json(&list));
+    return rc;
+}
+
+/* What the store's mark holds, and ours. */
+static int engine_signatures(struct push *push, const struct tn_entry *entry,
+                             struct tn_signatures *ret_list)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    int rc = push->sign ? tn_signed_record(&entry->record, &text, push->err) : TN_OK;
+
+    tn_mark_signatures(push->store, entry, ret_list);
+    return rc == TN_OK && push->sign ? add_signature(push, &text, ret_list) : rc;
+}
+
+/* Whether the server has all of them. */
+static bool has_all(const json_t *there, const struct tn_signatures *wanted)
+{
+    struct tn_signatures list = { .count = 0 };
+
+    if (there && tn_signatures_from_json(there, &list, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (!tn_signatures_have(&list, &wanted->item[i]))
+            return false;
+    return true;
+}
+
 static void release_path(const struct push *push, struct tn_buf *path)
 {
     tn_buf_adds(path, "/api/v1/models");
@@ -494,9 +555,6 @@ static int put(struct push *push, const char *path, const json_t *body, bool *re
     tn_auto(tn_reply_done) struct tn_reply reply = { 0 };
     int rc = tn_client_call(push->net->client, "PUT", path, body, &reply, push->err);
 
-    if (rc == TN_OK && reply.status == 409)
-        return tn_fail(push->err, TN_E_USAGE, "%s: give another --release",
-                       tn_json_str(reply.json, "detail", "the server has another one"));
     if (rc == TN_OK)
         rc = tn_client_check(push->net->client, &reply, push->err);
     *ret_there = rc == TN_OK && reply.status == 200;
@@ -515,7 +573,7 @@ static int publish(struct push *push, const json_t *manifest)
     return rc < 0 ? tn_while(push->err, rc, "publish %s@%s", push->model, push->version) : TN_OK;
 }
 
-/* The engines that the release has: digest -> state. */
+/* The engines that the release has, by digest. */
 static int ask_engines(struct push *push, json_t *ret_there)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -529,12 +587,13 @@ static int ask_engines(struct push *push, json_t *ret_there)
     rc = tn_net_items(push->net, tn_buf_text(&path), items, push->err);
     json_array_foreach(items, at, one)
     {
-        tn_json_set_str(ret_there, tn_json_str(one, "digest", ""), tn_json_str(one, "state", ""));
+        tn_json_set(ret_there, tn_json_str(one, "digest", ""), json_incref((json_t *)one));
     }
     return rc;
 }
 
-static int add_engine(struct push *push, const struct tn_record *record)
+static int add_engine(struct push *push, const struct tn_record *record,
+                      const struct tn_signatures *signatures)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *body = tn_record_to_json(record);
@@ -544,6 +603,8 @@ static int add_engine(struct push *push, const struct tn_record *record)
 
     if (!body)
         return tn_fail(push->err, TN_E_NOMEM, "add engines");
+    if (signatures->count > 0)
+        tn_json_set(body, "signatures", tn_signatures_to_json(signatures));
     tn_digest_hex(&record->digest, hex);
     release_path(push, &path);
     tn_buf_adds(&path, "/engines");
@@ -558,16 +619,20 @@ static int add_engines(struct push *push)
     int rc = push->engines.count > 0 ? ask_engines(push, there) : TN_OK;
 
     for (size_t i = 0; rc == TN_OK && i < push->engines.count; i++) {
+        const struct tn_entry *entry = &push->engines.item[i];
+        struct tn_signatures signatures;
+        const json_t *known;
         char hex[TN_DIGEST_HEX];
 
-        tn_digest_hex(&push->engines.item[i].record.digest, hex);
-        if (json_object_get(there, hex)) {
-            push->engines_there++;
-            push->engines_revoked += strcmp(tn_json_str(there, hex, ""), "revoked") == 0;
+        tn_digest_hex(&entry->record.digest, hex);
+        known = json_object_get(there, hex);
+        rc = engine_signatures(push, entry, &signatures);
+        push->engines_there += known != NULL;
+        push->engines_revoked += strcmp(tn_json_str(known, "state", ""), "revoked") == 0;
+        if (rc < 0 || (known && has_all(json_object_get(known, "signatures"), &signatures)))
             continue;
-        }
-        rc = add_engine(push, &push->engines.item[i].record);
-        push->engines_added += rc == TN_OK;
+        rc = add_engine(push, &entry->record, &signatures);
+        push->engines_added += rc == TN_OK && !known;
     }
     return rc;
 }
@@ -606,6 +671,7 @@ static int say_json(struct push *push)
     tn_json_set_int(json, "engines", (int64_t)push->engines.count);
     tn_json_set_int(json, "engines_added", dry_run ? -1 : (int64_t)push->engines_added);
     tn_json_set_int(json, "engines_revoked", dry_run ? -1 : (int64_t)push->engines_revoked);
+    tn_json_set(json, "signed", json_boolean(push->sign));
     tn_json_set(json, "skipped", json_incref(push->skipped));
     return tn_json_line(stdout, json, push->err);
 }
@@ -640,10 +706,11 @@ static void say_text(const struct push *push)
     if (dry_run)
         (void)printf("%s@%s: nothing was sent\n", push->model, push->version);
     else
-        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s\n", push->model,
+        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s%s\n", push->model,
                      push->version, push->release_state, push->engines_added,
                      push->engines_added == 1 ? "" : "s", push->engines_there,
-                     push->engines_revoked ? ", some of them revoked" : "");
+                     push->engines_revoked ? ", some of them revoked" : "",
+                     push->sign ? "; signed" : "");
 }
 
 /* Before anything is sent. */
@@ -661,14 +728,18 @@ static int work(struct push *push)
 {
     tn_auto(tn_json_done) json_t *manifest = NULL;
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
-    int rc = tn_net_open(push->net, push->err);
+    int rc = read_key(push);
 
+    if (rc == TN_OK)
+        rc = tn_net_open(push->net, push->err);
     if (rc == TN_OK)
         rc = read_spec(push);
     if (rc == TN_OK)
         rc = check_names(push);
     if (rc == TN_OK)
         rc = make_manifest(push, &manifest);
+    if (rc == TN_OK)
+        rc = sign_manifest(push, manifest);
     if (rc == TN_OK)
         rc = collect_engines(push);
     if (rc == TN_OK)
