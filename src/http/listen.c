@@ -50,7 +50,7 @@ static int read_address(const char *text, char *ret_host, size_t size, const cha
 int tn_http_check_listen(const char *address, struct tn_error *err)
 {
     char host[256];
-    const char *port;
+    const char *port = NULL;
 
     return read_address(address, host, sizeof(host), &port, err);
 }
@@ -115,7 +115,7 @@ int tn_listen(const char *address, bool tls, char *ret_url, size_t size, int *re
     tn_auto(tn_fd_done) int fd = -1;
     struct addrinfo *found = NULL;
     char host[256];
-    const char *port;
+    const char *port = NULL;
     int rc;
 
     rc = read_address(address, host, sizeof(host), &port, err);
