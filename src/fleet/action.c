@@ -514,7 +514,7 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
     if (!action)
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
     if (!action_active(action))
-        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+        return tn_fail(err, TN_E_USAGE, "action %lld has ended: %s", (long long)id,
                        state_names[action->state]);
     device = action->device;
     rc = action_stop(fleet, action, "canceled by the operator", now_ms, err);

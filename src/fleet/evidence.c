@@ -417,6 +417,20 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
 
 /* ---- an operator's word ---- */
 
+/* A class that nobody is of is a slip of the pen, unless it was spoken of before. */
+static bool class_is_known(const struct tn_fleet *fleet, const char *hex, const char *class_key)
+{
+    const struct class *class;
+    size_t at = 0;
+
+    if (override_find(fleet, hex, class_key) || tally_find(fleet, hex, class_key))
+        return true;
+    while ((class = tn_map_next(&fleet->classes, &at)) != NULL)
+        if (class_has_proof_key(class, class_key))
+            return true;
+    return false;
+}
+
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err)
 {
@@ -433,6 +447,10 @@ int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *cl
         return tn_fail(err, TN_E_INVALID, "the verdict is allow or stop");
     if (!class_key || !class_key[0] || strlen(class_key) > PROOF_KEY_MAX)
         return tn_fail(err, TN_E_INVALID, "name the class: `class_key` of the map");
+    if (!class_is_known(fleet, engine->hex, class_key))
+        return tn_fail(err, TN_E_NOTFOUND,
+                       "no device is of class '%.120s': 'tenon map MODEL --why' names the classes",
+                       class_key);
     row.digest = engine->hex;
     rc = fleet_hurt(fleet, override_set(fleet, &row, err));
     if (rc == TN_OK)

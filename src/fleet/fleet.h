@@ -250,10 +250,14 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device);
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page);
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version);
-json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version);
+/** @param name a version or a channel. @return NULL: no such one */
+json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *name);
+/** By digest or prefix; NULL = none, or several. */
+json_t *tn_fleet_engine_json(struct tn_fleet *fleet, const char *digest);
 /** Newest first. */
 json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page);
-/** With `holes`: devices that it wants and has no engine for. NULL = no such deployment. */
+/** With `devices`: those that its filter holds for, and `holes`: those of them that it has no
+ * engine for. NULL = no such deployment. */
 json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id);
 /** Newest first. */
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page);
@@ -269,7 +273,7 @@ json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct
  * name, verdict, state: "engine"|"hole"}; with `why` the verdict and reasons of every engine of the
  * release. One row per release and match class.
  * @param model   NULL = all
- * @param version NULL = what runs, else what "stable" means, else the newest
+ * @param version or channel; NULL = what runs, else what "stable" means, else the newest
  * @return NULL with TN_E_NOTFOUND (no such release), TN_E_NOMEM
  */
 json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char *version, bool why,

@@ -333,6 +333,7 @@ void class_free(struct class *class);
 /** Its compat target for runtime number `runtime` (runtime_count 0: an unknown one). */
 struct tn_compat_target class_target(const struct class *class, int runtime);
 /** "trt10.6.0.26" of runtime number `runtime`; "" without one. */
+bool class_has_proof_key(const struct class *class, const char *key);
 void class_runtime_text(const struct class *class, int runtime, char ret_text[TN_RUNTIME_TEXT]);
 
 /* ---- release.c ---- */

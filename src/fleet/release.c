@@ -856,7 +856,12 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
         return tn_fail(err, TN_E_NOMEM, "a release");
     release = release_find(fleet, tn_json_str(manifest, "model", ""),
                            tn_json_str(manifest, "version", ""));
-    rc = release ? check_same(release, text, err) : TN_OK;
+    if (release)
+        rc = check_same(release, text, err);
+    else if (channel_find(fleet, tn_json_str(manifest, "model", ""),
+                          tn_json_str(manifest, "version", "")))
+        rc = tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a channel: give the release another version",
+                     tn_json_str(manifest, "model", ""), tn_json_str(manifest, "version", ""));
     if (rc == TN_OK)
         rc = release_signing(fleet, release, manifest, &signing, err);
     if (rc < 0)
@@ -1028,6 +1033,9 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
 
     if (rc == TN_OK && !release_there(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
+    else if (rc == TN_OK && release_find(fleet, model, channel))
+        rc = tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a release: give the channel another name",
+                     model, channel);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;
     rc = fleet_hurt(fleet, channel_put(fleet, &row, err));

@@ -85,7 +85,7 @@ const struct tn_route tn_tenond_routes[] = {
     BARE("DELETE", API "/models/{model}/releases/{version}", ADMIN, tn_rest_release_delete,
          "Removes a release; 409 while a channel or a deployment means it. Who runs it keeps it."),
     GET(API "/models/{model}/releases/{version}/engines", VIEWER, tn_rest_engines,
-        "The engines of a release."),
+        "The engines of a release, or of the one that a channel points to."),
     SEND("PUT", API "/models/{model}/releases/{version}/engines/{hex}", PUBLISHER, RECORD, "record",
          tn_rest_engine_put, "Adds an engine whose bytes are here; 424 when they are not."),
     SEND("PUT", API "/models/{model}/channels/{name}", PUBLISHER, SMALL, "version",

@@ -551,7 +551,7 @@ TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
     WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
     assert_string_equal(offered(&place, "d1"), "");
     assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
-    assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
+    assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_USAGE);
     assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
     place_restart(&place);
     give_attributes(&place, "d1", &small_ada, TRT_10_6);
