@@ -56,6 +56,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(audit, detail) } },
     [TN_TABLE_SETTING] = { "setting", 1, false, {
         KEY(setting, name), TEXT(setting, value) } },
+    [TN_TABLE_SPOOL] = { "spool", 2, false, {
+        KEY(spool, device), KEY(spool, spool), INTEGER(spool, position), INTEGER(spool, heard_ms),
+        TEXT(spool, last) } },
+    [TN_TABLE_LOAD] = { "load", 2, false, {
+        KEY(load, labels), INTEGER(load, ok), INTEGER(load, failed), INTEGER(load, trouble),
+        TEXT(load, times) } },
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@ SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
 # of commands that answer by themselves; the fleet's lists hand on what docs/server.md says of the server's answers
 COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "logout", "name", "push"]
-FORMATS = ["outcome"]  # of files and of what devices send
+FORMATS = ["outcome", "outcomes"]  # of files and of what devices send
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer

@@ -400,13 +400,15 @@ TEST(open__refuses_the_schema_of_a_newer_program_and_changes_nothing)
 {
     struct place place = place_new();
     struct tn_error err = { 0 };
+    char back[48];
 
     tn_db_close(place.db);
     place.db = NULL;
     run_sql(place.path, "PRAGMA user_version=99");
     assert_int_equal(tn_db_open(place.path, &place.db, &err), TN_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "version 99"));
-    run_sql(place.path, "PRAGMA user_version=1");
+    (void)snprintf(back, sizeof(back), "PRAGMA user_version=%d", TN_DB_SCHEMA);
+    run_sql(place.path, back);
     place.db = open_well(&place);
     place_done(&place);
 }
