@@ -159,13 +159,13 @@ def test_outcomes__are_sent_by_hand_as_the_document_says(server, tmp_path):
 
 # ---- Prometheus ----
 
-CONFIGURATION = """
-global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}
-rule_files: [{rules}]
-scrape_configs:
-  - job_name: tenond
-    static_configs: [{{ targets: ["127.0.0.1:{port}"] }}]
-"""
+def configuration(port):
+    """The one of docs/metrics.md, but for places and pace."""
+    [text] = re.findall(r"^```yaml\n(rule_files.*?)^```$", (ROOT / "docs/metrics.md").read_text(), re.M | re.S)
+    for old, new in (("/usr/local/share/tenon", str(ROOT / "data")), ("8600", str(port)), ("interval: 15s", "interval: 1s")):
+        assert old in text, old
+        text = text.replace(old, new)
+    return "global: { scrape_timeout: 1s, evaluation_interval: 1s }\n" + text
 
 
 class Prometheus:
@@ -173,7 +173,7 @@ class Prometheus:
 
     def __init__(self, folder, server):
         folder.mkdir()
-        (folder / "prometheus.yml").write_text(CONFIGURATION.format(rules=ROOT / "data/alerts.yaml", port=server.port))
+        (folder / "prometheus.yml").write_text(configuration(server.port))
         self.log = folder / "prometheus.log"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
