@@ -1,14 +1,17 @@
 #include "db/tables.h"
 
-#define COLUMN(row, member, kind_, key_)                                                           \
+#define COLUMN(row, member, kind_, key_, since_)                                                   \
     {                                                                                              \
         .name = #member, .offset = offsetof(struct tn_row_##row, member),                          \
-        .kind = TN_COLUMN_##kind_, .key = key_                                                     \
+        .kind = TN_COLUMN_##kind_, .key = key_, .since = since_                                    \
     }
-#define TEXT(row, member)    COLUMN(row, member, TEXT, false)
-#define INTEGER(row, member) COLUMN(row, member, INTEGER, false)
-#define KEY(row, member)     COLUMN(row, member, TEXT, true)
-#define SERIAL(row, member)  COLUMN(row, member, INTEGER, true)
+#define TEXT(row, member)    COLUMN(row, member, TEXT, false, 0)
+#define INTEGER(row, member) COLUMN(row, member, INTEGER, false, 0)
+#define KEY(row, member)     COLUMN(row, member, TEXT, true, 0)
+#define SERIAL(row, member)  COLUMN(row, member, INTEGER, true, 0)
+/* What an older file lacks. */
+#define LATER_TEXT(row, member, since)    COLUMN(row, member, TEXT, false, since)
+#define LATER_INTEGER(row, member, since) COLUMN(row, member, INTEGER, false, since)
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
  * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). */
@@ -20,11 +23,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         INTEGER(device, attributes_ms), INTEGER(device, flags) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
-        INTEGER(release, created_ms), TEXT(release, created_by) } },
+        INTEGER(release, created_ms), TEXT(release, created_by),
+        LATER_INTEGER(release, removed_ms, 2), LATER_TEXT(release, signatures, 3) } },
     [TN_TABLE_ENGINE] = { "engine", 1, false, {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
-        TEXT(engine, revoked_why) } },
+        TEXT(engine, revoked_why), LATER_TEXT(engine, signatures, 3) } },
     [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
         KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
         TEXT(attachment, name), INTEGER(attachment, bytes) } },
@@ -56,10 +60,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(audit, detail) } },
     [TN_TABLE_SETTING] = { "setting", 1, false, {
         KEY(setting, name), TEXT(setting, value) } },
-    [TN_TABLE_SPOOL] = { "spool", 2, false, {
+    [TN_TABLE_PIN] = { "pin", 2, false, {
+        KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
+    [TN_TABLE_SPOOL] = { "spool", 4, false, {
         KEY(spool, device), KEY(spool, spool), INTEGER(spool, position), INTEGER(spool, heard_ms),
         TEXT(spool, last) } },
-    [TN_TABLE_LOAD] = { "load", 2, false, {
+    [TN_TABLE_LOAD] = { "load", 4, false, {
         KEY(load, labels), INTEGER(load, ok), INTEGER(load, failed), INTEGER(load, trouble),
         TEXT(load, times) } },
 };

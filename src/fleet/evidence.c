@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REASON_MAX = 64 };
+
 /* Reasons (design.md §6, classes of the log, and the agent's own "run-failed") that are the same
  * for the whole class. All others, known or not, hold back only the device that said them. */
 static const char *const class_reasons[] = {
@@ -326,6 +328,15 @@ static int stopped_now(struct tn_fleet *fleet, const struct tn_row_evidence *row
     return rc < 0 ? rc : deploy_withdraw(fleet, row->digest, row->class_key, row->time_ms, err);
 }
 
+/* A word of the tables of reasons, or one that the agent knows and we do not: never a text. */
+static const char *clean_reason(const char *reason)
+{
+    size_t length = reason ? strlen(reason) : 0;
+
+    return length <= REASON_MAX && (length == 0 || tn_text_is_clean(reason, length)) ? reason
+                                                                                     : "unknown";
+}
+
 /* A device that loads its engine every day says nothing new. */
 static bool is_known(const struct tn_fleet *fleet, const struct tn_row_evidence *row)
 {
@@ -346,6 +357,7 @@ int evidence_hear(struct tn_fleet *fleet, const struct tn_row_evidence *word, st
     bool proven, stopped;
     int rc;
 
+    row.reason = clean_reason(row.reason);
     row.lasting = row.lasting && counts_for_class(row.reason);
     if (is_known(fleet, &row))
         return TN_OK;

@@ -14,6 +14,7 @@
 enum {
     SPOOLS_MAX = 4,       /* of a device: one per user whose programs load engines there */
     SPOOL_NAME_MAX = 32,  /* bytes */
+    SHOWN_MAX = 1024,     /* bytes of a text of the last load */
     PER_HOUR_MAX = 20000, /* outcomes of a device that are counted; a full spool has some 1500 */
 };
 
@@ -133,6 +134,15 @@ bool spool_load_row(const void *row_, void *user)
 
 /* ---- the last load ---- */
 
+/* A device's word, fit to be shown. */
+static void set_safe(json_t *json, const char *key, const char *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(SHOWN_MAX);
+
+    tn_text_add_safe(&safe, text, strlen(text)); /* beyond the limit is dropped */
+    tn_json_set_str(json, key, safe.size > 0 ? tn_buf_text(&safe) : NULL);
+}
+
 static json_t *load_json(const struct engine *engine, const struct tn_outcome *outcome)
 {
     json_t *json = json_object();
@@ -145,11 +155,11 @@ static json_t *load_json(const struct engine *engine, const struct tn_outcome *o
     tn_json_set(json, "seconds", outcome->seconds >= 0 ? json_real(outcome->seconds) : json_null());
     tn_json_set_tri(json, "cold", outcome->cold);
     tn_json_set_str(json, "digest", hex);
-    tn_json_set_str(json, "model", engine ? engine->release->model : outcome->model);
+    set_safe(json, "model", engine ? engine->release->model : outcome->model);
     tn_json_set_str(json, "version", engine ? engine->release->version : NULL);
-    tn_json_set_str(json, "runtime", outcome->runtime);
-    tn_json_set_str(json, "class", outcome->class_name);
-    tn_json_set_str(json, "first_line", outcome->first_line);
+    set_safe(json, "runtime", outcome->runtime);
+    set_safe(json, "class", outcome->class_name);
+    set_safe(json, "first_line", outcome->first_line);
     return json;
 }
 
