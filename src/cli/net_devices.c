@@ -103,6 +103,12 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "to do", "action/name", TN_CELL_TEXT },
         { "action", "action/id", TN_CELL_TEXT },
         { "its state", "action/state", TN_CELL_TEXT },
+        { "last load", "load/time", TN_CELL_AGO },
+        { "result", "load/result", TN_CELL_TEXT },
+        { "of", "load/model", TN_CELL_TEXT },
+        { "loaded by", "load/by", TN_CELL_TEXT },
+        { "seconds", "load/seconds", TN_CELL_TEXT },
+        { "why", "load/first_line|load/class", TN_CELL_TEXT },
         { 0 },
     };
     static const struct tn_net_column history[] = {

@@ -62,6 +62,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         KEY(setting, name), TEXT(setting, value) } },
     [TN_TABLE_PIN] = { "pin", 2, false, {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
+    [TN_TABLE_SPOOL] = { "spool", 4, false, {
+        KEY(spool, device), KEY(spool, spool), INTEGER(spool, position), INTEGER(spool, heard_ms),
+        TEXT(spool, last) } },
+    [TN_TABLE_LOAD] = { "load", 4, false, {
+        KEY(load, labels), INTEGER(load, ok), INTEGER(load, failed), INTEGER(load, trouble),
+        TEXT(load, times) } },
 };
 /* clang-format on */
 

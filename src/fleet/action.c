@@ -188,6 +188,8 @@ static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *
     if (action_active(action))
         action->device->active = action;
     action->deployment->assigned++;
+    if (action_active(action) || action->state == ACTION_FINISHED)
+        load_expect(fleet, action->device, action->engine);
     return TN_OK;
 }
 

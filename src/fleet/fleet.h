@@ -202,8 +202,8 @@ struct tn_feedback {
     const char *const *details;
     size_t detail_count;
     int64_t code; /* INT64_MIN = none */
-    const json_t
-        *engine; /* Tenon's own agent: {result, reason, lasting, seconds, by}; may be NULL */
+    /* Tenon's own agent: {result, reason, lasting, seconds, cold, by, spooled}; may be NULL */
+    const json_t *engine;
 };
 /** The device fetched its deployment. */
 int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
@@ -219,6 +219,29 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
                     struct tn_error *err);
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err);
+
+/* ---- loads outside an action ---- */
+
+enum { TN_OUTCOMES_MAX = 500 /* of one batch */ };
+
+struct tn_outcomes {
+    int64_t position; /* up to which the spool is counted now */
+    int64_t counted;
+    int64_t known;   /* counted before */
+    int64_t skipped; /* passed over: no outcomes that this server understands */
+};
+
+/**
+ * What the spool of a device tells of loads there: {"spool": NAME, "outcomes": [a line of the spool
+ * with its `position`, …]}, docs/schemas/outcomes.schema.json. Each position counts once, whatever
+ * is sent again and whatever was restarted in between. Metrics count all of them, under `unknown`
+ * where no release has the engine; success, and a lasting fault of the engine's own, are evidence.
+ *
+ * @return 0; TN_E_INVALID (no name, no list, positions that do not grow), TN_E_TOOBIG (more than
+ * TN_OUTCOMES_MAX), TN_E_AGAIN (more in an hour than a device has to tell): nothing was counted
+ */
+int tn_fleet_outcomes(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *body,
+                      int64_t now_ms, struct tn_outcomes *ret_answer, struct tn_error *err);
 
 /* ---- tokens of the REST interface ---- */
 
@@ -284,8 +307,9 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
  * holes{model,release} devices_waiting{model,release}
  * device_engines{model,release,class,precision,trt}
  * engine_loads_total{model,release,class,trt,by,result}
- * engine_deserialize_seconds_{bucket,sum,count} releases engines device_classes deployments_running
- * matches_total match_seconds_{bucket,sum,count} assignments_total. */
+ * engine_deserialize_seconds_{bucket,sum,count}{model,release,class,trt,by,cold} releases engines
+ * device_classes deployments_running matches_total match_seconds_{bucket,sum,count}
+ * assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 

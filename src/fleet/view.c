@@ -153,11 +153,13 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
 
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
+    const json_t *load = device_last_load(device);
     json_t *json = device_summary(device);
     json_t *history = json_array();
 
     (void)fleet;
     tn_json_set(json, "models", installed_json(device));
+    tn_json_set(json, "load", load ? json_deep_copy(load) : json_null());
     for (const struct action *action = device->actions;
          action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
         (void)json_array_append_new(history, action_to_json(action, false));

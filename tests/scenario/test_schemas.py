@@ -15,6 +15,7 @@ SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
 COMMANDS = ["actions", "audit", "backup", "build", "cache", "channel", "check", "deploy", "deployments", "device",
             "devices", "engine", "explain-log", "get", "inspect", "key", "login", "logout", "map", "name", "push",
             "releases", "token"]
+FORMATS = ["outcome", "outcomes"]  # of files and of what devices send
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
@@ -124,7 +125,7 @@ def store_of(engine):
 
 
 def test_schemas__are_there_for_every_command_and_are_schemas():
-    assert sorted(SCHEMAS) == COMMANDS
+    assert sorted(SCHEMAS) == sorted(COMMANDS + FORMATS)
     for schema in SCHEMAS.values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
