@@ -10,7 +10,7 @@
 
 enum {
     LABELS_MAX = 1024,
-    SERIES_MAX = 5000, /* beyond it loads are counted together */
+    SERIES_MAX = 1000, /* beyond it loads are counted together */
 };
 
 /* ---- counters ---- */

@@ -349,8 +349,6 @@ TEST(figures__of_a_device_that_is_another_each_time_stay_few)
     tn_fleet_figures(place.fleet, NOW, count_series, &wanted);
     assert_int_equal(wanted.found, 1001);
     assert_int_equal((int)wanted.value, 1200);
-    assert_figure(&place, "engine_loads_total",
-                  "class=\"other\",trt=\"1.7.1.116\",by=\"application\",result=\"ok\"", 200);
     place_done(&place);
 }
 
