@@ -26,9 +26,9 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, .column = {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 4),
-        LATER_INTEGER(device, poll_seconds, 4), LATER_TEXT(device, declared_model, 4),
-        LATER_TEXT(device, declared_version, 4) } },
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 5),
+        LATER_INTEGER(device, poll_seconds, 5), LATER_TEXT(device, declared_model, 5),
+        LATER_TEXT(device, declared_version, 5) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, .column = {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
@@ -48,22 +48,22 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
         INTEGER(deployment, created_ms), TEXT(deployment, created_by),
-        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 4),
-        LATER_INTEGER(deployment, counted, 4), LATER_INTEGER(deployment, assigned, 4),
-        LATER_INTEGER(deployment, finished, 4), LATER_INTEGER(deployment, failed, 4),
-        LATER_INTEGER(deployment, canceled, 4), LATER_INTEGER(deployment, withdrawn, 4),
-        LATER_INTEGER(deployment, braked_finished, 4),
-        LATER_INTEGER(deployment, braked_failed, 4) } },
+        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 5),
+        LATER_INTEGER(deployment, counted, 5), LATER_INTEGER(deployment, assigned, 5),
+        LATER_INTEGER(deployment, finished, 5), LATER_INTEGER(deployment, failed, 5),
+        LATER_INTEGER(deployment, canceled, 5), LATER_INTEGER(deployment, withdrawn, 5),
+        LATER_INTEGER(deployment, braked_finished, 5),
+        LATER_INTEGER(deployment, braked_failed, 5) } },
     [TN_TABLE_ACTION] = { "action", 1, true, .column = {
         SERIAL(action, id), FIXED(action, device, TEXT), FIXED(action, deployment, INTEGER),
         FIXED(action, model, TEXT), FIXED(action, version, TEXT), FIXED(action, digest, TEXT),
         TEXT(action, state), TEXT(action, detail), TEXT(action, history),
         FIXED(action, created_ms, INTEGER), INTEGER(action, changed_ms),
         { .name = "settled", .offset = offsetof(struct tn_row_action, settled),
-          .kind = TN_COLUMN_INTEGER, .since = 4, .fixed = true } },
-      .index = { { "action_unsettled", 4, "\"id\"", "\"settled\" = 0" },
-        { "action_of_device", 4, "\"device\", \"id\"", "\"settled\" = 1" },
-        { "action_failed", 4, "\"id\"", "\"state\" = 'error'" } } },
+          .kind = TN_COLUMN_INTEGER, .since = 5, .fixed = true } },
+      .index = { { "action_unsettled", 5, "\"id\"", "\"settled\" = 0" },
+        { "action_of_device", 5, "\"device\", \"id\"", "\"settled\" = 1" },
+        { "action_failed", 5, "\"id\"", "\"state\" = 'error'" } } },
     [TN_TABLE_EVIDENCE] = { "evidence", 1, false, .column = {
         KEY(evidence, digest), KEY(evidence, device), TEXT(evidence, class_key),
         TEXT(evidence, result), TEXT(evidence, reason), INTEGER(evidence, lasting),
@@ -81,6 +81,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         KEY(setting, name), TEXT(setting, value) } },
     [TN_TABLE_PIN] = { "pin", 2, false, .column = {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
+    [TN_TABLE_SPOOL] = { "spool", 4, false, .column = {
+        KEY(spool, device), KEY(spool, spool), INTEGER(spool, position), INTEGER(spool, heard_ms),
+        TEXT(spool, last) } },
+    [TN_TABLE_LOAD] = { "load", 4, false, .column = {
+        KEY(load, labels), INTEGER(load, ok), INTEGER(load, failed), INTEGER(load, trouble),
+        TEXT(load, times) } },
 };
 
 const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT] = {

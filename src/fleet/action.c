@@ -239,6 +239,8 @@ static void join(struct tn_fleet *fleet, struct action *action)
         action->device->active = action;
     else if (has_touched(action))
         action->device->ended_action = action->id;
+    if (action_active(action) || action->state == ACTION_FINISHED)
+        load_expect(fleet, action->device, action->engine);
 }
 
 int action_of_row(const struct tn_fleet *fleet, const struct tn_row_action *row,
@@ -546,7 +548,7 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
     if (!ended_find(fleet, id, &read))
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
     if (!action_active(&read))
-        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+        return tn_fail(err, TN_E_USAGE, "action %lld has ended: %s", (long long)id,
                        state_names[read.state]);
     device = read.device;
     rc = action_stop(fleet, device->active, "canceled by the operator", now_ms, err);

@@ -65,6 +65,7 @@ void device_free(struct tn_fleet_device *device)
         return;
     tn_pairs_done(&device->attributes);
     tn_pairs_done(&device->labels);
+    device_loads_free(device->loads);
     free(device->registered_by);
     free(device->declared_model);
     free(device->declared_version);
@@ -280,6 +281,8 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
     int rc = ended_remove_device(fleet, device, &freed, err);
     size_t at = 0;
 
+    if (rc == TN_OK)
+        rc = device_loads_remove(fleet, device, err);
     if (rc == TN_OK)
         rc =
             fleet_delete(fleet, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = device->id }, err);

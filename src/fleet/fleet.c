@@ -94,7 +94,8 @@ static const struct {
 } loads[] = {
     { TN_TABLE_RELEASE, release_load_row },   { TN_TABLE_ATTACHMENT, attachment_load_row },
     { TN_TABLE_ENGINE, engine_load_row },     { TN_TABLE_CHANNEL, channel_load_row },
-    { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
+    { TN_TABLE_LOAD, load_load_row },         { TN_TABLE_DEVICE, device_load_row },
+    { TN_TABLE_SPOOL, spool_load_row },       { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
     { TN_TABLE_TOKEN, token_load_row },       { TN_TABLE_SETTING, setting_load_row },
     { TN_TABLE_PIN, pin_load_row },
@@ -186,6 +187,7 @@ static void unload(struct tn_fleet *fleet)
     FREE_MAP(&fleet->evidence, evidence, evidence_free);
     FREE_MAP(&fleet->tallies, tally, tally_free);
     FREE_MAP(&fleet->overrides, override, override_free);
+    FREE_MAP(&fleet->loads, load_series, load_series_free);
     FREE_LIST(&fleet->tokens, token_free);
     FREE_MAP(&fleet->pins, pin, pin_free);
     FREE_MAP(&fleet->kept_blobs, kept_text, free);
@@ -195,6 +197,7 @@ static void unload(struct tn_fleet *fleet)
     list_done(&fleet->device_list);
     list_done(&fleet->release_list);
     fleet->seen = NULL;
+    fleet->changed_loads = NULL;
 }
 
 static void set_default(int64_t *value, int64_t otherwise)
@@ -257,7 +260,6 @@ void tn_fleet_close(struct tn_fleet *fleet)
     if (!fleet)
         return;
     unload(fleet);
-    FREE_MAP(&fleet->loads, load_series, load_series_free);
     free(fleet);
 }
 
@@ -327,6 +329,8 @@ int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
     struct tn_error why = { 0 };
     int rc;
 
+    if (!fleet->damaged)
+        (void)loads_put(fleet, &why); /* a failure shows as damage */
     if (fleet->damaged) {
         tn_db_rollback(fleet->db);
         rc = tn_fail(err, fleet->damaged == TN_E_NOSPACE ? TN_E_NOSPACE : TN_E_AGAIN,

@@ -266,8 +266,11 @@ static void add_reasons(const struct tn_fleet *fleet, const struct class *class,
         check_runtimes(class, engine, &answer, &runtime);
     else
         add_own_reason(reasons, "file-missing", "its file cannot be read on the server");
-    if (engine->revoked_ms)
-        add_own_reason(reasons, "revoked", engine->revoked_why ? engine->revoked_why : "");
+    if (engine->revoked_ms) {
+        (void)snprintf(why, sizeof(why), "revoked%s%.140s", engine->revoked_why ? ": " : "",
+                       engine->revoked_why ? engine->revoked_why : "");
+        add_own_reason(reasons, "revoked", why);
+    }
     if (!can_be_delivered(fleet, class, engine))
         add_own_reason(reasons, "no-attachment",
                        "no container for this client is attached to the engine");

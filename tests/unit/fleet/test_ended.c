@@ -144,7 +144,7 @@ TEST(ended__stay_ended_however_long_ago)
     (void)add_device(&place, "d2", &ada, TRT_10_6);
     assert_int_equal(say(&place, "d1", first, word), TN_E_CANCELLED);
     assert_int_equal(say(&place, "d2", first, word), TN_E_NOTFOUND);
-    assert_int_equal(tn_fleet_cancel(place.fleet, first, "test", NOW, NULL), TN_E_CANCELLED);
+    assert_int_equal(tn_fleet_cancel(place.fleet, first, "test", NOW, NULL), TN_E_USAGE);
     assert_int_equal(
         tn_fleet_cancel_feedback(place.fleet, device(&place, "d1"), first, &word, NOW, NULL),
         TN_E_CANCELLED);
