@@ -224,8 +224,9 @@ static int lock_target(const struct backup *backup, int *ret_fd, struct tn_error
         data.st_ino == to.st_ino)
         return tn_fail(err, TN_E_USAGE, "--to is the folder of --data itself");
     rc = tn_db_lock(target, ret_fd, err);
-    if (rc == TN_OK)
-        rc = check_no_log(backup->to, err);
+    if (rc < 0)
+        return tn_while(err, rc, "'%s'", backup->to);
+    rc = check_no_log(backup->to, err);
     return rc < 0 ? rc : sweep(backup->to, err);
 }
 

@@ -397,7 +397,7 @@ def test_declared__release_without_a_known_engine_is_kept_as_words(published):
     device = published.rest("GET", "/devices/dev-1")
     assert device["declared"] == {"model": "small", "version": "1"} and device["installed"] is None
     shown = run("devices", "show", "dev-1", "--server", published.url, "--token-file", published.admin).stdout
-    assert re.search(r"says it runs +model=small, version=1", shown)
+    assert re.search(r"says it runs +model=small\n +version=1", shown)
     assert "installedBase" not in links(call("GET", ""))
 
 
