@@ -75,6 +75,8 @@ static const struct tn_option push_options[] = {
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores to take engines from, colon-separated (default: $TENON_STORE)." },
     { "no-engines", 0, TN_ARG_NONE, NULL, NULL, false, "Publish the model alone." },
+    { "sign", 0, TN_ARG_FILE, "KEYFILE", NULL, false,
+      "Sign the release and every engine with this private key ('tenon key new' makes one)." },
     { "dry-run", 'n', TN_ARG_NONE, NULL, NULL, false,
       "Say what would be sent and what is there; send nothing." },
     TN_NET_OPTIONS,
@@ -87,6 +89,8 @@ static const char *const push_examples[] = {
     "Again, after more engines were built: only what is missing is sent.",
     "tenon push yolo.yaml --release 1.2.0 --dry-run",
     "What would be sent.",
+    "tenon push yolo.yaml --release 1.2.0 --sign release",
+    "Publish signed; what is there already gets the signature, too.",
     NULL,
 };
 const struct tn_command tn_cmd_push = {
@@ -102,7 +106,8 @@ const struct tn_command tn_cmd_push = {
         "reason.\n\n"
         "What the server has is not sent again, and what broke off goes on where it stopped. Every "
         "byte is verified on arrival. A release never changes: other content under its version is "
-        "refused, further engines are welcome.",
+        "refused, further engines and signatures are welcome. Signatures that "
+        "'tenon key sign' made of the engines go along.",
     .options = push_options,
     .examples = push_examples,
     .exits = EXITS,

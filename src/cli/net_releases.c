@@ -39,13 +39,10 @@ static int releases_rm(struct tn_net *net, struct tn_error *err)
 int tn_net_releases(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "MODEL", "model", TN_CELL_TEXT },
-        { "VERSION", "version", TN_CELL_TEXT },
-        { "CHANNELS", "channels", TN_CELL_TEXT },
-        { "ENGINES", "engines_in_force", TN_CELL_COUNT },
-        { "PUBLISHED", "created", TN_CELL_AGO },
-        { "BY", "created_by", TN_CELL_TEXT },
-        { 0 },
+        { "MODEL", "model", TN_CELL_TEXT },       { "VERSION", "version", TN_CELL_TEXT },
+        { "CHANNELS", "channels", TN_CELL_TEXT }, { "ENGINES", "engines_in_force", TN_CELL_COUNT },
+        { "SIGNED", "signed", TN_CELL_TEXT },     { "PUBLISHED", "created", TN_CELL_AGO },
+        { "BY", "created_by", TN_CELL_TEXT },     { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
 
@@ -100,6 +97,7 @@ static int engine_list(struct tn_net *net, struct tn_error *err)
         { "DIGEST", "digest", TN_CELL_DIGEST },
         { "SIZE", "bytes", TN_CELL_BYTES },
         { "STATE", "state", TN_CELL_TEXT },
+        { "SIGNED", "signed", TN_CELL_TEXT },
         { "ATTACHED", "attachments", TN_CELL_TEXT },
         { "PINNED", "pinned", TN_CELL_TEXT },
         { "NAME", "name", TN_CELL_TEXT },

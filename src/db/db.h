@@ -35,13 +35,15 @@ struct tn_row_device {
     const char *declared_model, *declared_version; /* what it says it runs; NULL = nothing */
 };
 
-/** What an operator publishes. Key: model, version. Immutable but for `removed_ms`. */
+/** What an operator publishes. Key: model, version. Immutable but for `removed_ms` and further
+ * signatures. */
 struct tn_row_release {
     const char *model, *version;
-    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec, signatures */
+    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec */
     int64_t created_ms;
     const char *created_by;
-    int64_t removed_ms; /* 0 = there; the row stays, since actions name it */
+    int64_t removed_ms;     /* 0 = there; the row stays, since actions name it */
+    const char *signatures; /* JSON list of {keyid, sig} over the manifest; NULL = none */
 };
 
 /** An engine of a release. Key: model, version, digest. */
@@ -53,6 +55,7 @@ struct tn_row_engine {
     int64_t added_ms;
     int64_t revoked_ms; /* 0 = in force */
     const char *revoked_why;
+    const char *signatures; /* JSON list of {keyid, sig} over the record; NULL = none */
 };
 
 /** A foreign client's container of an engine. Key: digest (of the engine), kind. */

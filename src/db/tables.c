@@ -18,27 +18,27 @@
  * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
-    [TN_TABLE_DEVICE] = { "device", 1, false, .column = {
+    [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
         INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 2),
         LATER_INTEGER(device, poll_seconds, 2), LATER_TEXT(device, declared_model, 2),
         LATER_TEXT(device, declared_version, 2) } },
-    [TN_TABLE_RELEASE] = { "release", 1, false, .column = {
+    [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
-        LATER_INTEGER(release, removed_ms, 2) } },
-    [TN_TABLE_ENGINE] = { "engine", 1, false, .column = {
+        LATER_INTEGER(release, removed_ms, 2), LATER_TEXT(release, signatures, 3) } },
+    [TN_TABLE_ENGINE] = { "engine", 1, false, {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
-        TEXT(engine, revoked_why) } },
-    [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, .column = {
+        TEXT(engine, revoked_why), LATER_TEXT(engine, signatures, 3) } },
+    [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
         KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
         TEXT(attachment, name), INTEGER(attachment, bytes) } },
-    [TN_TABLE_CHANNEL] = { "channel", 1, false, .column = {
+    [TN_TABLE_CHANNEL] = { "channel", 1, false, {
         KEY(channel, model), KEY(channel, name), TEXT(channel, version),
         INTEGER(channel, changed_ms) } },
-    [TN_TABLE_DEPLOYMENT] = { "deployment", 1, true, .column = {
+    [TN_TABLE_DEPLOYMENT] = { "deployment", 1, true, {
         SERIAL(deployment, id), TEXT(deployment, model), TEXT(deployment, channel),
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
@@ -49,7 +49,7 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         LATER_INTEGER(deployment, canceled, 2), LATER_INTEGER(deployment, withdrawn, 2),
         LATER_INTEGER(deployment, braked_finished, 2),
         LATER_INTEGER(deployment, braked_failed, 2) } },
-    [TN_TABLE_ACTION] = { "action", 1, true, .column = {
+    [TN_TABLE_ACTION] = { "action", 1, true, {
         SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
         TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),
         TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms),
@@ -57,22 +57,22 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
       { { "action_unsettled", 2, "\"id\"", "\"settled\" = 0" },
         { "action_of_device", 2, "\"device\", \"id\"", "\"settled\" = 1" },
         { "action_failed", 2, "\"id\"", "\"state\" = 'error'" } } },
-    [TN_TABLE_EVIDENCE] = { "evidence", 1, false, .column = {
+    [TN_TABLE_EVIDENCE] = { "evidence", 1, false, {
         KEY(evidence, digest), KEY(evidence, device), TEXT(evidence, class_key),
         TEXT(evidence, result), TEXT(evidence, reason), INTEGER(evidence, lasting),
         INTEGER(evidence, time_ms) } },
-    [TN_TABLE_OVERRIDE] = { "override", 1, false, .column = {
+    [TN_TABLE_OVERRIDE] = { "override", 1, false, {
         KEY(override, digest), KEY(override, class_key), TEXT(override, verdict),
         TEXT(override, by), INTEGER(override, time_ms) } },
-    [TN_TABLE_TOKEN] = { "token", 1, false, .column = {
+    [TN_TABLE_TOKEN] = { "token", 1, false, {
         KEY(token, id), TEXT(token, hash), TEXT(token, role), TEXT(token, name),
         INTEGER(token, created_ms), INTEGER(token, revoked_ms) } },
-    [TN_TABLE_AUDIT] = { "audit", 1, true, .column = {
+    [TN_TABLE_AUDIT] = { "audit", 1, true, {
         SERIAL(audit, seq), INTEGER(audit, time_ms), TEXT(audit, who), TEXT(audit, what),
         TEXT(audit, detail) } },
-    [TN_TABLE_SETTING] = { "setting", 1, false, .column = {
+    [TN_TABLE_SETTING] = { "setting", 1, false, {
         KEY(setting, name), TEXT(setting, value) } },
-    [TN_TABLE_PIN] = { "pin", 2, false, .column = {
+    [TN_TABLE_PIN] = { "pin", 2, false, {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
 };
 

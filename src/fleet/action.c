@@ -276,8 +276,6 @@ bool action_load_row(const void *row, void *user)
     struct action *action = calloc(1, sizeof(*action));
     int rc = action ? action_of_row(fleet, row, action) : TN_E_NOMEM;
 
-    if (rc == TN_OK && action->deployment && !action->deployment->counted)
-        rc = deploy_recount(fleet, action, 1, NULL);
     if (rc < 0) {
         action_free(action);
         return fleet_hurt(fleet, rc) == TN_OK;
@@ -285,7 +283,9 @@ bool action_load_row(const void *row, void *user)
     join(fleet, action);
     if (!action_active(action))
         history_done(action);
-    return true;
+    if (action->deployment && !action->deployment->counted)
+        rc = deploy_count_loaded(fleet, action, NULL);
+    return fleet_hurt(fleet, rc) == TN_OK;
 }
 
 /* ---- giving ---- */

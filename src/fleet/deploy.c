@@ -221,7 +221,7 @@ int deployments_settle(struct tn_fleet *fleet, struct tn_error *err)
 
 bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device)
 {
-    return !deployment->filter || tn_filter_matches(deployment->filter, device_attribute, device);
+    return !deployment->filter || tn_filter_matches(deployment->filter, device_word, device);
 }
 
 static bool superseded(const struct deployment *deployment, struct tn_fleet_device *device)
@@ -467,28 +467,54 @@ int deploy_given(struct tn_fleet *fleet, struct deployment *deployment, int by,
     return count_changed(fleet, deployment, err);
 }
 
+static bool has_finished(const struct action *action)
+{
+    return action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED;
+}
+
 /* A withdrawn one counts as never given. */
 static void count_end(struct deployment *deployment, const struct action *action, int by)
 {
-    bool finished = action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED;
-    bool failed = action->state == ACTION_ERROR;
-
-    deployment->finished += finished ? by : 0;
-    deployment->failed += failed ? by : 0;
+    deployment->finished += has_finished(action) ? by : 0;
+    deployment->failed += action->state == ACTION_ERROR ? by : 0;
     deployment->canceled += action->state == ACTION_CANCELED ? by : 0;
     deployment->withdrawn += action->state == ACTION_WITHDRAWN ? by : 0;
     deployment->assigned -= action->state == ACTION_WITHDRAWN ? by : 0;
-    if (action->id < deployment->brake_from)
-        return;
-    deployment->braked_finished += finished ? by : 0;
-    deployment->braked_failed += failed ? by : 0;
 }
 
-int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
-                   struct tn_error *err)
+static bool counts_for_brake(const struct deployment *deployment, const struct action *action)
 {
-    count_end(action->deployment, action, by);
-    return deploy_given(fleet, action->deployment, by, err);
+    return action->deployment == deployment && action->id >= deployment->brake_from &&
+           (has_finished(action) || action->state == ACTION_ERROR);
+}
+
+/* The brake asks how many devices failed, not how often one did: a device's newer end takes the
+ * place of its older one. */
+static void count_for_brake(struct deployment *deployment, const struct action *action)
+{
+    const struct action *before = action->older;
+
+    if (!counts_for_brake(deployment, action))
+        return;
+    while (before && !counts_for_brake(deployment, before))
+        before = before->older;
+    deployment->braked_finished += has_finished(action);
+    deployment->braked_failed += action->state == ACTION_ERROR;
+    deployment->braked_finished -= before && has_finished(before);
+    deployment->braked_failed -= before && before->state == ACTION_ERROR;
+}
+
+int deploy_count_loaded(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
+{
+    count_end(action->deployment, action, 1);
+    count_for_brake(action->deployment, action);
+    return deploy_given(fleet, action->deployment, 1, err);
+}
+
+int deploy_count_removed(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
+{
+    count_end(action->deployment, action, -1);
+    return deploy_given(fleet, action->deployment, -1, err);
 }
 
 int deploy_freed(struct tn_fleet *fleet, int64_t now_ms, struct tn_error *err)
@@ -535,6 +561,7 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
     int rc = fleet_hurt(fleet, count_changed(fleet, deployment, err));
 
     count_end(deployment, action, 1);
+    count_for_brake(deployment, action);
     if (rc < 0 || !must_brake(fleet, deployment))
         return rc;
     (void)snprintf(why, sizeof(why), "%lld of %lld devices failed",

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WITHDRAWN_MOST = 8 /* kept of one device */ };
+
 /* ---- which ones stay ---- */
 
 static bool same_end(const struct action *a, const struct action *b)
@@ -23,16 +25,36 @@ static bool is_barred(const struct action *action)
            action->deployment->state != DEPLOYMENT_STOPPED;
 }
 
+/* The brake takes the last end of each device (deploy.c). An earlier one of a deployment that a
+ * later one has put aside may count twice, should that ever be taken back. */
+static bool counts_for_brake(const struct action *action)
+{
+    return action->state == ACTION_FINISHED || action->state == ACTION_DOWNLOADED ||
+           action->state == ACTION_ERROR;
+}
+
+static bool is_put_aside(const struct deployment *deployment)
+{
+    return !deployment || deployment->state == DEPLOYMENT_STOPPED || deployment->later;
+}
+
 /* Of each model and each way to end, the newest says how things are. */
 static bool decides(const struct action *action)
 {
+    int withdrawn = 0, ends = 0, of_deployment = 0;
+
     if (action_active(action) || is_barred(action) || action->id == action->device->ended_action)
         return true;
     for (const struct action *newer = action->device->actions; newer != action;
-         newer = newer->older)
-        if (same_end(newer, action))
-            return false;
-    return true;
+         newer = newer->older) {
+        withdrawn += newer->state == ACTION_WITHDRAWN;
+        ends += same_end(newer, action);
+        of_deployment += counts_for_brake(newer) && newer->deployment == action->deployment;
+    }
+    if (action->state == ACTION_WITHDRAWN)
+        return withdrawn < WITHDRAWN_MOST;
+    return ends == 0 ||
+           (of_deployment == 0 && counts_for_brake(action) && !is_put_aside(action->deployment));
 }
 
 static int let_go(struct tn_fleet *fleet, struct action *action, int64_t now_ms,
@@ -40,8 +62,10 @@ static int let_go(struct tn_fleet *fleet, struct action *action, int64_t now_ms,
 {
     const struct tn_row_action row = { .id = action->id };
     bool old = action->changed_ms < now_ms - fleet->options.keep_actions_ms;
-    int rc = old ? fleet_delete(fleet, TN_TABLE_ACTION, &row, err)
-                 : fleet_hurt(fleet, tn_db_settle(fleet->db, action->id, err));
+    /* who changes its facts for ever is given, and loses, an action each time */
+    bool needless = old || action->state == ACTION_WITHDRAWN;
+    int rc = needless ? fleet_delete(fleet, TN_TABLE_ACTION, &row, err)
+                      : fleet_hurt(fleet, tn_db_settle(fleet->db, action->id, err));
 
     action_free(action);
     return rc;
@@ -117,7 +141,7 @@ static int remove_one(struct removal *removal, const struct action *action)
     if (rc < 0 || !action->deployment)
         return rc;
     removal->freed = removal->freed || action->deployment->first > 0;
-    return fleet_hurt(fleet, deploy_recount(fleet, action, -1, removal->err));
+    return fleet_hurt(fleet, deploy_count_removed(fleet, action, removal->err));
 }
 
 static bool remove_settled(const void *row, void *user)

@@ -60,8 +60,8 @@ char *pair_key(const char *a, const char *b)
 
 int fleet_hurt(struct tn_fleet *fleet, int rc)
 {
-    if (rc < 0)
-        fleet->damaged = true;
+    if (rc < 0 && !fleet->damaged)
+        fleet->damaged = rc;
     return rc;
 }
 
@@ -125,7 +125,7 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
     fleet->next_action = 1;
     fleet->next_deployment = 1;
     fleet->poll_seconds = 0;
-    fleet->damaged = false;
+    fleet->damaged = TN_OK;
     fleet->devices_sorted = true; /* rows come by key */
     for (size_t i = 0; i < TN_COUNT(loads); i++) {
         int rc = tn_db_each(fleet->db, loads[i].table, loads[i].load, fleet, err);
@@ -239,6 +239,7 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
     fleet->db = db;
     fleet->blobs = blobs;
     fleet->options = with_defaults(options);
+    tn_fleet_trust(fleet, NULL, false);
     rc = load_all(fleet, err);
     if (rc == TN_OK)
         rc = settle_older(fleet, err);
@@ -327,7 +328,8 @@ int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
 
     if (fleet->damaged) {
         tn_db_rollback(fleet->db);
-        rc = tn_fail(err, TN_E_AGAIN, "a change could not be made whole; nothing of it was kept");
+        rc = tn_fail(err, fleet->damaged == TN_E_NOSPACE ? TN_E_NOSPACE : TN_E_AGAIN,
+                     "a change could not be made whole; nothing of it was kept");
     } else {
         rc = fleet_hurt(fleet, deploy_put_counts(fleet, err));
         if (rc == TN_OK)

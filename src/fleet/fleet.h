@@ -15,6 +15,7 @@
 
 #include "db/db.h"
 #include "fleet/blob.h"
+#include "recipe/signature.h"
 
 #include <jansson.h>
 
@@ -79,6 +80,9 @@ int64_t tn_fleet_poll_seconds(const struct tn_fleet *fleet, const struct tn_flee
  *  @return 0, TN_E_INVALID (out of bounds) */
 int tn_fleet_poll_set(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t seconds,
                       const char *who, int64_t now_ms, struct tn_error *err);
+/** A token that the operator chose, in place of the one there was. @return 0, TN_E_USAGE */
+int tn_fleet_token_set(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *token,
+                       const char *who, int64_t now_ms, struct tn_error *err);
 
 /** A poll: memory only. */
 void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms);
@@ -89,6 +93,10 @@ enum tn_attributes_mode { TN_ATTRIBUTES_MERGE, TN_ATTRIBUTES_REPLACE, TN_ATTRIBU
 int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
                         enum tn_attributes_mode mode, const json_t *data, int64_t now_ms,
                         struct tn_error *err);
+/** Whether a device may have these, with nothing besides: before it is registered with them.
+ * @return as tn_fleet_attributes() */
+int tn_fleet_attributes_check(const struct tn_fleet *fleet, const json_t *data,
+                              struct tn_error *err);
 /** Whether the poll should ask for attributes (never given, or the device ended an action since).
  */
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device);
@@ -108,22 +116,32 @@ int tn_fleet_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, con
 /** @param value NULL removes it */
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
                    const char *value, const char *who, int64_t now_ms, struct tn_error *err);
+/** All of them or none. @param labels object of texts; null removes one. @return as
+ * tn_fleet_attributes() */
+int tn_fleet_labels(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *labels,
+                    const char *who, int64_t now_ms, struct tn_error *err);
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err);
 
 /* ---- releases ---- */
 
+/** The keys that count from now on, borrowed until the next call or the end (NULL = none, as at the
+ * start). With `required` nothing comes in any more without a good signature of one of them, or
+ * with one of another key; what is there stays. */
+void tn_fleet_trust(struct tn_fleet *fleet, const struct tn_keyring *keys, bool required);
+
 /** Publishes a release: {"model","version","variants":[{"precision","digest","bytes","name"}],
  * "spec":…}. Every blob that it names must be there. The same again is fine; another content under
- * the name is TN_E_USAGE. Its time of creation is after those of the model's releases before it,
- * whatever the clock says. */
+ * the name is TN_E_USAGE. Its member `signatures` is not part of it: those of trusted keys must be
+ * good (else TN_E_UNTRUSTED), and those that are new are added to what is there. Its time of
+ * creation is after those of the model's releases before it, whatever the clock says. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
 /** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */
 json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest);
 /** Adds an engine by its record; its plan must be a blob. The plan's own header is read and must
- * agree with the record (flavor, version, completeness).
- * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT */
+ * agree with the record (flavor, version, completeness). `signatures` as above, over the record.
+ * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT, TN_E_UNTRUSTED */
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms,
                         struct tn_error *err);

@@ -115,6 +115,12 @@ struct attachment {
     int64_t bytes;
 };
 
+/** Signatures of a release or an engine, and what is said of them. */
+struct signing {
+    json_t *list;    /* {keyid, sig}, and `trusted` once they were judged */
+    uint64_t judged; /* trust generation; 0 = not yet */
+};
+
 struct engine {
     char hex[TN_DIGEST_HEX];
     struct tn_digest digest;
@@ -135,6 +141,7 @@ struct engine {
     char *gpu_class; /* of a classic plan, where known in every part; else NULL */
     int64_t bytes, added_ms, revoked_ms;
     char *revoked_why;
+    struct signing *signing; /* NULL = not signed */
 };
 
 struct release {
@@ -142,6 +149,7 @@ struct release {
     char *model, *version;
     char *manifest_text, *created_by;
     json_t *manifest;
+    struct signing *signing; /* NULL = not signed */
     int64_t created_ms;
     int64_t removed_ms;  /* 0 = there; else it is remembered for the actions that name it */
     uint64_t generation; /* changes with anything that changes a match */
@@ -175,7 +183,7 @@ struct deployment {
     struct deployment *later; /* the next running one of the same model */
     int64_t brake_from;       /* actions from this id on count for the brake */
     int64_t assigned, finished, failed, canceled, withdrawn;
-    int64_t braked_finished, braked_failed; /* of the actions that count */
+    int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
     bool counted;                           /* the figures came with its row */
     bool count_changed;                     /* since the last commit, which writes them */
 };
@@ -272,8 +280,11 @@ struct tn_fleet {
     struct tn_db *db;
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
-    int64_t poll_seconds; /* as the operator set it; 0 = the option */
-    bool damaged;
+    int64_t poll_seconds;             /* as the operator set it; 0 = the option */
+    const struct tn_keyring *trusted; /* never NULL */
+    bool signatures_required;
+    uint64_t trust_generation; /* from 1; counts up with each change of the keys */
+    int damaged;               /* TN_E_* of a change that could not be made whole; 0 = none */
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, pins;
     struct tn_map kept_blobs; /* what is referred to, and since tn_fleet_keep_anew() more */
@@ -317,6 +328,8 @@ void device_free(struct tn_fleet_device *device);
 int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, struct tn_error *err);
 /** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
 const char *device_attribute(const char *name, void *user);
+/** The same for filters and deliveries: a label goes before the attribute of its name. */
+const char *device_word(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
 
 /* ---- declare.c ---- */
@@ -341,6 +354,8 @@ void class_runtime_text(const struct class *class, int runtime, char ret_text[TN
 
 /* ---- release.c ---- */
 
+/** Puts the release's row. @return 0, TN_E_NOMEM, … */
+int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err);
 bool release_load_row(const void *row, void *fleet);
 bool engine_load_row(const void *row, void *fleet);
 bool attachment_load_row(const void *row, void *fleet);
@@ -427,9 +442,10 @@ int deploy_ended(struct tn_fleet *fleet, const struct action *action, int64_t no
 /** One more action, or one less. @return 0, TN_E_NOMEM */
 int deploy_given(struct tn_fleet *fleet, struct deployment *deployment, int by,
                  struct tn_error *err);
-/** The same of an action that may have ended. */
-int deploy_recount(struct tn_fleet *fleet, const struct action *action, int by,
-                   struct tn_error *err);
+/** The same of an action that may have ended: of a row that nobody has counted, or that goes with
+ * its device. What the brake has seen it does not forget. */
+int deploy_count_loaded(struct tn_fleet *fleet, const struct action *action, struct tn_error *err);
+int deploy_count_removed(struct tn_fleet *fleet, const struct action *action, struct tn_error *err);
 /** Writes the figures that have changed. */
 int deploy_put_counts(struct tn_fleet *fleet, struct tn_error *err);
 /** Gives places of `first N` that have become free to those who come next. */
@@ -453,7 +469,8 @@ int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
 /** The device runs this engine already: an action that has finished without a deployment. */
 int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
                    int64_t now_ms, struct tn_error *err);
-/** Takes back what the device never fetched; it may be given again. */
+/** Takes back what the device never fetched; it may be given again. Of those of a device the oldest
+ * are forgotten (ended.c). */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
 /** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.
@@ -528,5 +545,30 @@ void token_free(struct token *token);
 int token_random(char ret_token[65], struct tn_error *err);
 int token_hash(const char *token, struct tn_digest *ret_hash, struct tn_error *err);
 bool hash_equal(const struct tn_digest *a, const struct tn_digest *b);
+
+/* ---- signing.c ---- */
+
+void signing_free(struct signing *signing);
+/** NULL without memory. */
+struct signing *signing_new(const struct tn_signatures *signatures, struct tn_error *err);
+/** Of a row; `ret_signing` stays NULL for one without signatures. @return 0, TN_E_INVALID, … */
+int signing_load(const char *row_text, struct signing **ret_signing, struct tn_error *err);
+/** For the row, in new memory; NULL = none. */
+char *signing_row(const struct signing *signing);
+/** What is signed of an engine's record. @return 0, TN_E_INVALID, TN_E_TOOBIG, TN_E_NOMEM */
+int engine_signed_text(const json_t *record, struct tn_buf *ret_text, struct tn_error *err);
+/**
+ * Whether signatures that came may be kept beside those that are there, and whether all together
+ * are enough.
+ * @param there may be NULL
+ * @return 0, TN_E_UNTRUSTED with key and cure, TN_E_INVALID, TN_E_TOOBIG
+ */
+int signing_check(const struct tn_fleet *fleet, const struct signing *there, const json_t *given,
+                  const struct tn_buf *text, struct tn_signatures *ret_all, bool *ret_news,
+                  struct tn_error *err);
+/** Members `signatures` and `signed` ("trusted", "untrusted", "no"). */
+void engine_set_signatures(json_t *json, const struct tn_fleet *fleet, const struct engine *engine);
+void release_set_signatures(json_t *json, const struct tn_fleet *fleet,
+                            const struct release *release);
 
 #endif

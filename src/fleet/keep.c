@@ -175,7 +175,6 @@ int tn_fleet_release_remove(struct tn_fleet *fleet, const char *model, const cha
                             const char *who, int64_t now_ms, struct tn_error *err)
 {
     struct release *release = release_find(fleet, model, version);
-    struct tn_row_release row;
     int rc;
 
     if (!release)
@@ -187,13 +186,7 @@ int tn_fleet_release_remove(struct tn_fleet *fleet, const char *model, const cha
         return rc;
     release->removed_ms = now_ms > 0 ? now_ms : 1;
     list_remove(&fleet->release_list, release);
-    row = (struct tn_row_release) { .model = release->model,
-                                    .version = release->version,
-                                    .manifest = release->manifest_text,
-                                    .created_ms = release->created_ms,
-                                    .created_by = release->created_by,
-                                    .removed_ms = release->removed_ms };
-    rc = fleet_put(fleet, TN_TABLE_RELEASE, &row, err);
+    rc = release_put(fleet, release, err);
     if (rc == TN_OK)
         rc = fleet_audit(
             fleet, who, "release-remove", now_ms,

@@ -145,7 +145,7 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
     for (size_t i = after(devices, page->cursor); array && i < devices->count; i++) {
         struct tn_fleet_device *device = devices->item[i];
 
-        if (filter && !tn_filter_matches(filter, device_attribute, device))
+        if (filter && !tn_filter_matches(filter, device_word, device))
             continue;
         if (json_array_size(array) == limit) { /* there is one more */
             const json_t *last = json_array_get(array, limit - 1);
@@ -243,6 +243,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
                                               (json_int_t)attachment->bytes));
     }
     tn_json_set(json, "attachments", attachments);
+    engine_set_signatures(json, fleet, engine);
     tn_json_set(json, "record", json_incref(engine->record));
     return json;
 }
@@ -284,6 +285,7 @@ static json_t *release_summary(const struct tn_fleet *fleet, const struct releas
     tn_json_set(json, "variants", json_incref(json_object_get(release->manifest, "variants")));
     tn_json_set_int(json, "engines", (int64_t)release->engines.count);
     tn_json_set_int(json, "engines_in_force", (int64_t)in_force);
+    release_set_signatures(json, fleet, release);
     return json;
 }
 

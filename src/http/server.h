@@ -14,6 +14,8 @@
  *     work      while a thread works for it         none (tn_http_reply_later())
  *     answer    until the answer is sent            head_ms + bytes / slowest_bytes_per_s
  *
+ * and none more than a week, however many bytes were announced.
+ *
  * A server belongs to one thread, beside which a few others work for it (work.h). SIGPIPE must be
  * ignored by the program.
  */

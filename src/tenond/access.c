@@ -63,6 +63,23 @@ static bool refuse_device(struct tn_tenond *tenond, struct tn_http_request *requ
     return false;
 }
 
+/* A file says itself whether it fits. */
+static bool is_change(const struct tn_http_request *request, const struct tn_route *route)
+{
+    const char *method = tn_http_method(request);
+
+    return !route->stream && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+}
+
+bool tn_tenond_may_write(const struct tn_tenond *tenond, struct tn_http_request *request)
+{
+    if (tn_space_admits(&tenond->space, tenond->options.data, tn_clock_monotonic()))
+        return true;
+    tn_http_set_header(request, "Retry-After", "5");
+    tn_http_problem(request, 503, "NOSPACE", "the server's disk is full; nothing was changed");
+    return false;
+}
+
 /* The gateway vouches for every device; only a poll registers one. */
 static bool admit_gateway(struct tn_tenond *tenond, struct tn_http_request *request,
                           const struct tn_route *route, const char *id)
@@ -73,6 +90,8 @@ static bool admit_gateway(struct tn_tenond *tenond, struct tn_http_request *requ
 
     if (device || route->access != TN_ACCESS_DEVICE_ENROL)
         return true; /* an unknown one is 404 later: the gateway may know that */
+    if (!tn_tenond_may_write(tenond, request))
+        return false;
     rc = tn_fleet_enroll(tenond->fleet, id, NULL, "gateway", tn_tenond_now_ms(), &device, &err);
     if (rc < 0) {
         tn_http_reply_error(request, &err);
@@ -153,7 +172,8 @@ static bool admit_metrics(struct tn_tenond *tenond, struct tn_http_request *requ
 {
     const char *token = token_of(tn_http_header(request, "Authorization"), "Bearer");
 
-    if (tenond->metrics_open)
+    /* open to this machine: what a proxy passes on comes from others */
+    if (tenond->metrics_open && !tn_http_header(request, "X-Forwarded-For"))
         return true;
     if (!tenond->metrics_token)
         return admit_role(tenond, request, TN_ROLE_VIEWER);
@@ -162,10 +182,9 @@ static bool admit_metrics(struct tn_tenond *tenond, struct tn_http_request *requ
     return refuse_role(tenond, request);
 }
 
-bool tn_tenond_admit(struct tn_http_request *request, const struct tn_route *route, void *user)
+static bool admit(struct tn_tenond *tenond, struct tn_http_request *request,
+                  const struct tn_route *route)
 {
-    struct tn_tenond *tenond = user;
-
     switch ((enum tn_access)route->access) {
     case TN_ACCESS_OPEN:
         return true;
@@ -182,4 +201,10 @@ bool tn_tenond_admit(struct tn_http_request *request, const struct tn_route *rou
         return admit_role(tenond, request, TN_ROLE_ADMIN);
     }
     return refuse_role(tenond, request);
+}
+
+bool tn_tenond_admit(struct tn_http_request *request, const struct tn_route *route, void *user)
+{
+    return admit(user, request, route) &&
+           (!is_change(request, route) || tn_tenond_may_write(user, request));
 }

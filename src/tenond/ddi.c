@@ -380,6 +380,8 @@ void tn_ddi_deployment_base(struct tn_http_request *request, void *user)
     tn_fleet_seen(tenond->fleet, device, now);
     /* a finished one is shown and stays finished (hawkBit puts it back to "retrieved") */
     if (is_active(&action) && strcmp(tn_http_method(request), "GET") == 0) {
+        if (strcmp(action.state, "pending") == 0 && !tn_tenond_may_write(tenond, request))
+            return;
         if (tn_fleet_retrieved(tenond->fleet, device, action.id, now, &err) < 0) {
             tn_http_reply_error(request, &err);
             return;

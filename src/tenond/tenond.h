@@ -11,6 +11,7 @@
 #include "http/attempts.h"
 #include "http/server.h"
 #include "tenond/options.h"
+#include "tenond/space.h"
 
 struct tn_tenond {
     struct tn_tenond_options options;
@@ -19,11 +20,13 @@ struct tn_tenond {
     struct tn_fleet *fleet;
     struct tn_http *http;
     struct tn_attempts attempts;
+    struct tn_space space;
     bool collecting;          /* files that nothing refers to */
     bool closing;             /* no more work is begun */
-    bool metrics_open;        /* /metrics without a token */
+    bool metrics_open;        /* /metrics without a token, but for who comes through a proxy */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */
+    struct tn_keyring trusted;
     int64_t started_ms;
     int64_t polls, registrations, refusals; /* counters of the device protocol */
 };
@@ -47,6 +50,11 @@ extern const struct tn_route tn_tenond_routes[];
 
 /** The `admit` of tn_http_options (access.c); `user` is a struct tn_tenond. */
 bool tn_tenond_admit(struct tn_http_request *request, const struct tn_route *route, void *user);
+
+/** Whether the request may change something; while the disk is full it may not, and 503 was
+ * answered. For requests that change something although they only ask: tn_tenond_admit() asks for
+ * all others. */
+bool tn_tenond_may_write(const struct tn_tenond *tenond, struct tn_http_request *request);
 
 /** Wall time for the fleet, in ms. */
 int64_t tn_tenond_now_ms(void);

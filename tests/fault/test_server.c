@@ -7,12 +7,15 @@
 #include "db/db.h"
 #include "fault.h"
 #include "fleet/blob.h"
+#include "tenond/backup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SIZE = 5000, HALF = 2345 };
@@ -156,17 +159,22 @@ static bool holds_setting(const struct scene *scene, const char *name)
     return seen;
 }
 
-static void prepare_db(struct scene *scene)
+static void make_db(const struct scene *scene, const char *name)
 {
     struct tn_row_setting row = { .name = "kept" };
     struct tn_db *db = NULL;
     char path[128];
 
-    db_path(scene, "a.db", path);
+    db_path(scene, name, path);
     assert_int_equal(tn_db_open(path, &db, NULL), TN_OK);
     assert_int_equal(tn_db_put(db, TN_TABLE_SETTING, &row, NULL), TN_OK);
     assert_int_equal(tn_db_commit(db, NULL), TN_OK);
     tn_db_close(db);
+}
+
+static void prepare_db(struct scene *scene)
+{
+    make_db(scene, "a.db");
 }
 
 static int open_db(struct scene *scene, struct tn_error *err)
@@ -221,6 +229,86 @@ static bool backup_is_whole_or_absent(struct scene *scene)
     return access(path, F_OK) != 0 || backup_is_whole(scene);
 }
 
+/* ---- a whole folder ---- */
+
+static int backup_folder(struct scene *scene, struct tn_error *err)
+{
+    char to[128];
+
+    db_path(scene, "copy", to);
+    return tn_tenond_backup(scene->data, to, err);
+}
+
+/* An earlier backup is there; the blob is new. */
+static void prepare_folder(struct scene *scene)
+{
+    make_db(scene, "tenond.db");
+    assert_int_equal(backup_folder(scene, NULL), TN_OK);
+    prepare_blob(scene);
+}
+
+static bool earlier_is_whole(struct scene *scene)
+{
+    return holds_setting(scene, "copy/tenond.db");
+}
+
+static bool folder_is_whole(struct scene *scene)
+{
+    char hex[TN_DIGEST_HEX], path[200];
+    struct stat st;
+
+    tn_digest_hex(&scene->digest, hex);
+    (void)snprintf(path, sizeof(path), "%s/copy/blobs/sha256/%.2s/%s", scene->data, hex, hex + 2);
+    return earlier_is_whole(scene) && stat(path, &st) == 0 && st.st_size == SIZE;
+}
+
+/* ---- collecting ---- */
+
+static int set_old(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    static const struct timespec long_ago[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+
+    (void)st;
+    (void)type;
+    (void)at;
+    return utimensat(AT_FDCWD, path, long_ago, 0);
+}
+
+static void prepare_old(struct scene *scene)
+{
+    prepare_blob(scene);
+    assert_int_equal(nftw(scene->data, set_old, 8, FTW_PHYS), 0);
+}
+
+static bool keep_none(const struct tn_digest *digest, void *user)
+{
+    (void)digest;
+    (void)user;
+    return false;
+}
+
+static int collect(struct scene *scene, struct tn_error *err)
+{
+    tn_auto(tn_old_blobs_done) struct tn_old_blobs old = { .digest = NULL };
+    int64_t rc = tn_blobs_find_old(scene->blobs, &old, err);
+
+    if (rc == TN_OK)
+        rc = tn_blobs_take(scene->blobs, &old, keep_none, NULL, err);
+    if (rc >= 0)
+        rc = tn_blobs_sweep(scene->blobs, err);
+    return rc < 0 ? (int)rc : TN_OK;
+}
+
+static bool blob_is_absent(struct scene *scene)
+{
+    return !tn_blobs_has(scene->blobs, &scene->digest, NULL) && tn_blobs_bytes(scene->blobs) == 0;
+}
+
+static bool blob_is_there_or_not(struct scene *scene)
+{
+    return blob_is_whole(scene) || blob_is_absent(scene);
+}
+
 /* ---- the loop ---- */
 
 struct operation {
@@ -237,6 +325,8 @@ static const struct operation operations[] = {
     { "hashes", prepare_blob, hashes, NULL, blob_is_whole },
     { "open database", prepare_db, open_db, NULL, db_is_sound },
     { "backup", prepare_backup, backup, backup_is_whole, backup_is_whole_or_absent },
+    { "backup of a folder", prepare_folder, backup_folder, folder_is_whole, earlier_is_whole },
+    { "collect", prepare_old, collect, blob_is_absent, blob_is_there_or_not },
 };
 
 /* @return false when the n-th call was beyond the end */
