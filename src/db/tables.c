@@ -18,61 +18,61 @@
  * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
-    [TN_TABLE_DEVICE] = { "device", 1, false, {
+    [TN_TABLE_DEVICE] = { "device", 1, false, .column = {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 2),
-        LATER_INTEGER(device, poll_seconds, 2), LATER_TEXT(device, declared_model, 2),
-        LATER_TEXT(device, declared_version, 2) } },
-    [TN_TABLE_RELEASE] = { "release", 1, false, {
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 4),
+        LATER_INTEGER(device, poll_seconds, 4), LATER_TEXT(device, declared_model, 4),
+        LATER_TEXT(device, declared_version, 4) } },
+    [TN_TABLE_RELEASE] = { "release", 1, false, .column = {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
         LATER_INTEGER(release, removed_ms, 2), LATER_TEXT(release, signatures, 3) } },
-    [TN_TABLE_ENGINE] = { "engine", 1, false, {
+    [TN_TABLE_ENGINE] = { "engine", 1, false, .column = {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
         TEXT(engine, revoked_why), LATER_TEXT(engine, signatures, 3) } },
-    [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
+    [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, .column = {
         KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
         TEXT(attachment, name), INTEGER(attachment, bytes) } },
-    [TN_TABLE_CHANNEL] = { "channel", 1, false, {
+    [TN_TABLE_CHANNEL] = { "channel", 1, false, .column = {
         KEY(channel, model), KEY(channel, name), TEXT(channel, version),
         INTEGER(channel, changed_ms) } },
-    [TN_TABLE_DEPLOYMENT] = { "deployment", 1, true, {
+    [TN_TABLE_DEPLOYMENT] = { "deployment", 1, true, .column = {
         SERIAL(deployment, id), TEXT(deployment, model), TEXT(deployment, channel),
         TEXT(deployment, version), TEXT(deployment, filter), INTEGER(deployment, first),
         INTEGER(deployment, accept_may_load), TEXT(deployment, state), TEXT(deployment, why),
         INTEGER(deployment, created_ms), TEXT(deployment, created_by),
-        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 2),
-        LATER_INTEGER(deployment, counted, 2), LATER_INTEGER(deployment, assigned, 2),
-        LATER_INTEGER(deployment, finished, 2), LATER_INTEGER(deployment, failed, 2),
-        LATER_INTEGER(deployment, canceled, 2), LATER_INTEGER(deployment, withdrawn, 2),
-        LATER_INTEGER(deployment, braked_finished, 2),
-        LATER_INTEGER(deployment, braked_failed, 2) } },
-    [TN_TABLE_ACTION] = { "action", 1, true, {
+        INTEGER(deployment, brake_from), LATER_TEXT(deployment, type, 4),
+        LATER_INTEGER(deployment, counted, 4), LATER_INTEGER(deployment, assigned, 4),
+        LATER_INTEGER(deployment, finished, 4), LATER_INTEGER(deployment, failed, 4),
+        LATER_INTEGER(deployment, canceled, 4), LATER_INTEGER(deployment, withdrawn, 4),
+        LATER_INTEGER(deployment, braked_finished, 4),
+        LATER_INTEGER(deployment, braked_failed, 4) } },
+    [TN_TABLE_ACTION] = { "action", 1, true, .column = {
         SERIAL(action, id), TEXT(action, device), INTEGER(action, deployment), TEXT(action, model),
         TEXT(action, version), TEXT(action, digest), TEXT(action, state), TEXT(action, detail),
         TEXT(action, history), INTEGER(action, created_ms), INTEGER(action, changed_ms),
-        LATER_INTEGER(action, settled, 2) },
-      { { "action_unsettled", 2, "\"id\"", "\"settled\" = 0" },
-        { "action_of_device", 2, "\"device\", \"id\"", "\"settled\" = 1" },
-        { "action_failed", 2, "\"id\"", "\"state\" = 'error'" } } },
-    [TN_TABLE_EVIDENCE] = { "evidence", 1, false, {
+        LATER_INTEGER(action, settled, 4) },
+      .index = { { "action_unsettled", 4, "\"id\"", "\"settled\" = 0" },
+        { "action_of_device", 4, "\"device\", \"id\"", "\"settled\" = 1" },
+        { "action_failed", 4, "\"id\"", "\"state\" = 'error'" } } },
+    [TN_TABLE_EVIDENCE] = { "evidence", 1, false, .column = {
         KEY(evidence, digest), KEY(evidence, device), TEXT(evidence, class_key),
         TEXT(evidence, result), TEXT(evidence, reason), INTEGER(evidence, lasting),
         INTEGER(evidence, time_ms) } },
-    [TN_TABLE_OVERRIDE] = { "override", 1, false, {
+    [TN_TABLE_OVERRIDE] = { "override", 1, false, .column = {
         KEY(override, digest), KEY(override, class_key), TEXT(override, verdict),
         TEXT(override, by), INTEGER(override, time_ms) } },
-    [TN_TABLE_TOKEN] = { "token", 1, false, {
+    [TN_TABLE_TOKEN] = { "token", 1, false, .column = {
         KEY(token, id), TEXT(token, hash), TEXT(token, role), TEXT(token, name),
         INTEGER(token, created_ms), INTEGER(token, revoked_ms) } },
-    [TN_TABLE_AUDIT] = { "audit", 1, true, {
+    [TN_TABLE_AUDIT] = { "audit", 1, true, .column = {
         SERIAL(audit, seq), INTEGER(audit, time_ms), TEXT(audit, who), TEXT(audit, what),
         TEXT(audit, detail) } },
-    [TN_TABLE_SETTING] = { "setting", 1, false, {
+    [TN_TABLE_SETTING] = { "setting", 1, false, .column = {
         KEY(setting, name), TEXT(setting, value) } },
-    [TN_TABLE_PIN] = { "pin", 2, false, {
+    [TN_TABLE_PIN] = { "pin", 2, false, .column = {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
 };
 

@@ -56,7 +56,7 @@ struct tn_query_desc {
 extern const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT];
 
 /** The schema that this program writes (PRAGMA user_version). */
-enum { TN_DB_SCHEMA = 3 };
+enum { TN_DB_SCHEMA = 4 };
 
 /** By enum tn_table. */
 extern const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT];
