@@ -29,7 +29,13 @@ static bool counts_for_class(const char *reason)
 
 static void key_of(const char *hex, const char *rest, char ret_key[PROOF_KEY_MAX + 80])
 {
-    (void)snprintf(ret_key, PROOF_KEY_MAX + 80, "%.64s %.*s", hex, (int)PROOF_KEY_MAX, rest);
+    size_t first = strnlen(hex, 64);
+    size_t second = strnlen(rest, PROOF_KEY_MAX);
+
+    memcpy(ret_key, hex, first);
+    ret_key[first] = ' ';
+    memcpy(ret_key + first + 1, rest, second);
+    ret_key[first + 1 + second] = '\0';
 }
 
 void evidence_free(struct evidence *evidence)
@@ -133,6 +139,16 @@ bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *c
     (void)snprintf(ret_why, 160, "%lld of %lld devices of this class say that it fails",
                    (long long)tally->failed, (long long)tally->reporters);
     return true;
+}
+
+const struct tally *evidence_any(const struct tn_fleet *fleet, struct class *class, int runtime)
+{
+    if (class->any_tallies != fleet->tallies.count) { /* there are never fewer */
+        for (int i = 0; i <= class->facts.runtime_count; i++)
+            class->any[i] = tally_find(fleet, any_engine, class->proof_key[i]);
+        class->any_tallies = fleet->tallies.count;
+    }
+    return class->any[runtime];
 }
 
 bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key)
@@ -306,7 +322,7 @@ static void measure(struct tn_fleet *fleet, const struct action *action, const j
 /* Under which key of its class the device's runtime for this engine stands. */
 static const char *proof_key_of(struct tn_fleet *fleet, const struct action *action)
 {
-    const struct class *class = action->device->class;
+    struct class *class = action->device->class;
     struct candidate candidate;
 
     if (!class)
