@@ -42,7 +42,7 @@ extern "C" {
     X(TOOBIG, -6, 65, "larger than the limit in force")                                            \
     X(INVALID, -7, 65, "input that breaks the rules of its format")                                \
     X(USAGE, -8, 2, "a command line or request that makes no sense")                               \
-    X(UNTRUSTED, -9, 77, "another user could change this file or folder, so it is not used")       \
+    X(UNTRUSTED, -9, 77, "another user could change it, or no trusted key signed it: not used")    \
     X(ACCESS, -10, 77, "permission denied")                                                        \
     X(NOSPACE, -11, 73, "no space left on the device")                                             \
     X(AGAIN, -12, 75, "the device or a resource is not ready; the same call may work later")       \

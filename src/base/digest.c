@@ -86,33 +86,17 @@ int tn_digest_fd(int fd, struct tn_digest *ret_digest, int64_t *ret_bytes, struc
 
 void tn_digest_hex(const struct tn_digest *digest, char ret_hex[TN_DIGEST_HEX])
 {
-    static const char hex[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < sizeof(digest->sha256); i++) {
-        ret_hex[2 * i] = hex[digest->sha256[i] >> 4];
-        ret_hex[2 * i + 1] = hex[digest->sha256[i] & 15];
-    }
-    ret_hex[2 * sizeof(digest->sha256)] = '\0';
+    tn_text_hex(digest->sha256, sizeof(digest->sha256), ret_hex);
 }
 
 int tn_digest_parse(const char *text, struct tn_digest *ret_digest, struct tn_error *err)
 {
     static const char prefix[] = "sha256:";
-    const char *hex = text;
+    bool has_prefix = strncmp(text, prefix, sizeof(prefix) - 1) == 0;
     struct tn_digest digest;
 
-    if (strncmp(hex, prefix, sizeof(prefix) - 1) == 0)
-        hex += sizeof(prefix) - 1;
-    for (size_t i = 0; i < sizeof(digest.sha256); i++) {
-        int high = tn_text_hex_value(hex[2 * i]);
-        int low = high < 0 ? -1 : tn_text_hex_value(hex[2 * i + 1]);
-
-        if (low < 0)
-            return tn_fail(err, TN_E_INVALID, "'%.80s' is not a SHA-256 digest (64 hex digits)",
-                           text);
-        digest.sha256[i] = (unsigned char)(high << 4 | low);
-    }
-    if (hex[2 * sizeof(digest.sha256)] != '\0')
+    if (!tn_text_unhex(text + (has_prefix ? sizeof(prefix) - 1 : 0), sizeof(digest.sha256),
+                       digest.sha256))
         return tn_fail(err, TN_E_INVALID, "'%.80s' is not a SHA-256 digest (64 hex digits)", text);
     *ret_digest = digest;
     return TN_OK;

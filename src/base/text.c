@@ -202,6 +202,30 @@ int tn_text_hex_value(char c)
     return -1;
 }
 
+void tn_text_hex(const unsigned char *bytes, size_t count, char *ret_hex)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        ret_hex[2 * i] = digits[bytes[i] >> 4];
+        ret_hex[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret_hex[2 * count] = '\0';
+}
+
+bool tn_text_unhex(const char *hex, size_t count, unsigned char *ret_bytes)
+{
+    for (size_t i = 0; i < count; i++) {
+        int high = tn_text_hex_value(hex[2 * i]);
+        int low = high < 0 ? -1 : tn_text_hex_value(hex[2 * i + 1]);
+
+        if (low < 0)
+            return false;
+        ret_bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    return hex[2 * count] == '\0';
+}
+
 void tn_text_one_line(char *ret_text, size_t size, const char *text)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(64 << 10);

@@ -43,6 +43,11 @@ bool tn_text_is_clean(const char *text, size_t length);
 /** 0 to 15 of a hexadecimal digit of either case; -1 of anything else. */
 int tn_text_hex_value(char c);
 
+/** Bytes as lower-case hexadecimal digits and a NUL, and back: exactly 2 * `count` digits of either
+ * case, else false. */
+void tn_text_hex(const unsigned char *bytes, size_t count, char *ret_hex);
+bool tn_text_unhex(const char *hex, size_t count, unsigned char *ret_bytes);
+
 /** Foreign text as one safe line: line breaks and the indentation after them become one blank,
  * control bytes and broken UTF-8 \xNN; what does not fit is cut. */
 void tn_text_one_line(char *ret_text, size_t size, const char *text);

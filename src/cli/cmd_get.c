@@ -36,6 +36,11 @@ static const struct tn_option options[] = {
       "Forget what failed before (refusals and back-off) and try those rungs again." },
     { "allow-host-code", 0, TN_ARG_NONE, NULL, NULL, false,
       "Accept engines that carry code for the host." },
+    { "require-signature", 0, TN_ARG_NONE, NULL, NULL, false,
+      "Take only engines that were built on this host or are signed by a trusted key; see "
+      "docs/signing.md." },
+    { "trusted-keys", 0, TN_ARG_FOLDER, "DIR", NULL, false,
+      "Folder of the public keys (*.pub) that count (default: those of config.yaml)." },
     TN_GET_LIMIT_OPTIONS,
     { 0 },
 };
@@ -83,17 +88,20 @@ int tn_cli_get_read(const struct tn_invocation *call, const char *model, struct 
     const char *time = tn_given(call, "time-limit");
     const char *memory = tn_given(call, "memory-limit");
 
-    *get = (struct tn_get_options) { .model = model,
-                                     .precision = tn_given(call, "precision"),
-                                     .shapes = tn_given(call, "shapes"),
-                                     .runtime = tn_given(call, "runtime"),
-                                     .gpu = tn_given(call, "gpu"),
-                                     .for_device = tn_given(call, "for"),
-                                     .store = tn_given(call, "store"),
-                                     .accept_may_load = accept && strcmp(accept, "may-load") == 0,
-                                     .no_build = tn_given(call, "no-build") != NULL,
-                                     .retry = tn_given(call, "retry") != NULL,
-                                     .allow_host_code = tn_given(call, "allow-host-code") != NULL };
+    *get =
+        (struct tn_get_options) { .model = model,
+                                  .precision = tn_given(call, "precision"),
+                                  .shapes = tn_given(call, "shapes"),
+                                  .runtime = tn_given(call, "runtime"),
+                                  .gpu = tn_given(call, "gpu"),
+                                  .for_device = tn_given(call, "for"),
+                                  .store = tn_given(call, "store"),
+                                  .accept_may_load = accept && strcmp(accept, "may-load") == 0,
+                                  .no_build = tn_given(call, "no-build") != NULL,
+                                  .retry = tn_given(call, "retry") != NULL,
+                                  .allow_host_code = tn_given(call, "allow-host-code") != NULL,
+                                  .signature_required = tn_given(call, "require-signature") != NULL,
+                                  .trusted_keys = tn_given(call, "trusted-keys") };
     if (level)
         get->level = strcmp(level, "loaded") == 0 ? TN_LEVEL_LOADED : TN_LEVEL_HEADER;
     if (time && (!tn_text_duration(time, &get->build_time_limit) || get->build_time_limit == 0))
@@ -275,7 +283,8 @@ static int report(const struct tn_invocation *call, const struct tn_get_result *
     else if (result->source)
         (void)printf("%s\n", result->entry.path);
     (void)fflush(stdout);
-    if (failure->code == TN_E_NOENGINE && result->rung_count > 0) {
+    if ((failure->code == TN_E_NOENGINE || failure->code == TN_E_UNTRUSTED) &&
+        result->rung_count > 0) {
         (void)fprintf(stderr, "tenon %s: no rung gave an engine of '%s' for %s\n",
                       call->command->name, result->model, result->runtime);
         print_rungs(result);
@@ -348,6 +357,6 @@ const struct tn_command tn_cmd_get = {
     .options = options,
     .examples = examples,
     .exits = "0 an engine; 1 no rung gave one; 2 usage (also: a dynamic input needs --shapes); 75 "
-             "try later; others as in docs/errors.md.",
+             "try later; 77 no trusted signature; others as in docs/errors.md.",
     .run = run,
 };

@@ -2,7 +2,7 @@
 
 #include "cli/commands.h"
 #include "device/toolchains.h"
-#include "net/servers.h"
+#include "recipe/config.h"
 #include "recipe/spec.h"
 
 #include <string.h>
@@ -363,15 +363,19 @@ static void document_config(FILE *out)
 
     tn_buf_adds(
         &text,
-        "# config.yaml and credentials\n\nCut from the table of its keys (`src/net/servers.c`) by "
+        "# config.yaml and credentials\n\nCut from the table of its keys (`src/recipe/config.c`) "
+        "by "
         "`tenon --document config`; do not edit.\n\n"
-        "`config.yaml` lists servers that are known without a login. It is read from "
+        "`config.yaml` lists servers that are known without a login, and says whose signatures "
+        "count "
+        "(`docs/signing.md`). It is read from "
         "`$XDG_CONFIG_HOME/tenon`, else\n`~/.config/tenon`, then from `/etc/tenon`. A file that "
         "others may change is refused.\n\n"
         "```yaml\n"
         "servers:\n"
         "  - url: https://fleet.example\n"
         "    ca: /etc/tenon/fleet-ca.pem\n"
+        "trusted-keys: /etc/tenon/keys\n"
         "```\n\n"
         "`credentials`, beside it, is what `tenon login` keeps: JSON, mode 0600, refused when "
         "others may read it.\nThe server of a command is `--server`, else `$TENON_SERVER`, else "

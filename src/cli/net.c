@@ -51,11 +51,12 @@ int tn_net_dispatch(struct tn_net *net, const struct tn_net_verb *verbs, size_t 
 
 int tn_net_open(struct tn_net *net, struct tn_error *err)
 {
-    struct tn_server_choice choice = { .url = tn_given(net->call, "server"),
-                                       .token_file = tn_given(net->call, "token-file"),
-                                       .ca = tn_given(net->call, "ca"),
-                                       .insecure_http =
-                                           tn_given(net->call, "insecure-http") != NULL };
+    struct tn_server_choice choice = {
+        .url = tn_given(net->call, "server"),
+        .token_file = net->token_is_of_device ? NULL : tn_given(net->call, "token-file"),
+        .ca = tn_given(net->call, "ca"),
+        .insecure_http = tn_given(net->call, "insecure-http") != NULL
+    };
     int rc;
 
     if (net->client)
@@ -283,13 +284,18 @@ static int take_page(struct tn_net *net, const json_t *page, const struct tn_net
     return rc;
 }
 
-/* The first page of a list when `*page` is NULL, else the one after it. */
-static int next_page(struct tn_net *net, const char *path, json_t **page, struct tn_error *err)
+enum { PAGE = 500 };
+
+/* At most `items` of the list: the first page when `*page` is NULL, else the one after it. */
+static int next_page(struct tn_net *net, const char *path, uint64_t items, json_t **page,
+                     struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf asked = TN_BUF(16384);
+    char limit[24];
 
+    (void)snprintf(limit, sizeof(limit), "%d", items < PAGE ? (int)items : (int)PAGE);
     tn_buf_adds(&asked, path);
-    tn_url_add_query(&asked, "limit", "500");
+    tn_url_add_query(&asked, "limit", limit);
     tn_url_add_query(&asked, "cursor", *page ? tn_json_str(*page, "next", NULL) : NULL);
     tn_json_done(page);
     *page = NULL;
@@ -301,14 +307,16 @@ int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column
 {
     tn_auto(tn_table_done) struct tn_table table = TN_TABLE;
     tn_auto(tn_json_done) json_t *page = NULL;
+    uint64_t left = net->most ? net->most : UINT64_MAX;
     int rc = TN_OK;
 
     add_columns(&table, columns);
     do {
-        rc = next_page(net, path, &page, err);
+        rc = next_page(net, path, left, &page, err);
         if (rc == TN_OK)
             rc = take_page(net, page, columns, &table, err);
-    } while (rc == TN_OK && tn_json_str(page, "next", NULL));
+        left -= json_array_size(json_object_get(page, "items"));
+    } while (rc == TN_OK && left > 0 && tn_json_str(page, "next", NULL));
     if (rc < 0 || net->call->json)
         return rc;
     return print_table(net, &table, nothing, err);
@@ -320,13 +328,23 @@ int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_
     int rc;
 
     do {
-        rc = next_page(net, path, &page, err);
+        rc = next_page(net, path, PAGE, &page, err);
         if (rc == TN_OK && !json_is_array(json_object_get(page, "items")))
             rc = tn_fail(err, TN_E_INVALID, "the server answered without a list of items");
         if (rc == TN_OK && json_array_extend(items, json_object_get(page, "items")) < 0)
             rc = tn_fail(err, TN_E_NOMEM, "list engines");
     } while (rc == TN_OK && tn_json_str(page, "next", NULL));
     return rc;
+}
+
+int tn_net_limit(struct tn_net *net, uint64_t otherwise)
+{
+    const char *text = tn_given(net->call, "limit");
+
+    net->most = otherwise;
+    if (text && !tn_text_u64(text, strlen(text), &net->most))
+        return tn_cli_usage(net->call, "--limit takes a number, not '%s'", text);
+    return 0;
 }
 
 int tn_net_show(struct tn_net *net, const json_t *json, const struct tn_net_column *columns,

@@ -12,7 +12,11 @@
 #include "net/client.h"
 
 /** Options of every verb that talks to a server. */
-#define TN_NET_OPTIONS                                                                             \
+#define TN_NET_OPTIONS TN_NET_OPTIONS_WITH(TN_NET_TOKEN_HELP)
+#define TN_NET_TOKEN_HELP                                                                          \
+    "File that holds the token, - = standard input (default: $TENON_TOKEN_FILE, else what login "  \
+    "kept)."
+#define TN_NET_OPTIONS_WITH(token_help)                                                            \
     { "server",                                                                                    \
       0,                                                                                           \
       TN_ARG_TEXT,                                                                                 \
@@ -20,14 +24,7 @@
       NULL,                                                                                        \
       false,                                                                                       \
       "The server (default: $TENON_SERVER, else the one that was logged in to last)." },           \
-        { "token-file",                                                                            \
-          0,                                                                                       \
-          TN_ARG_FILE,                                                                             \
-          "FILE",                                                                                  \
-          NULL,                                                                                    \
-          false,                                                                                   \
-          "File that holds the token, - = standard input (default: $TENON_TOKEN_FILE, else what "  \
-          "login kept)." },                                                                        \
+        { "token-file", 0, TN_ARG_FILE, "FILE", NULL, false, token_help },                         \
         { "ca",                                                                                    \
           0,                                                                                       \
           TN_ARG_FILE,                                                                             \
@@ -44,6 +41,8 @@
 /** A verb under way. The client is opened by the first that needs it. */
 struct tn_net {
     const struct tn_invocation *call;
+    bool token_is_of_device; /* --token-file is what is sent, not who sends it */
+    uint64_t most;           /* items that a list shows; 0 = all */
     struct tn_server server;
     struct tn_client *client;
     struct tn_meter meter;
@@ -93,6 +92,9 @@ struct tn_net_column {
 int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column *columns,
                 const char *nothing, struct tn_error *err);
 
+/** Takes --limit N for the next tn_net_list(); 0 = all. @return 0 or a usage error's status */
+int tn_net_limit(struct tn_net *net, uint64_t otherwise);
+
 /** Appends the items of every page to an array. */
 int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_error *err);
 
@@ -139,5 +141,6 @@ int tn_net_deployments(struct tn_net *net, struct tn_error *err);
 int tn_net_actions(struct tn_net *net, struct tn_error *err);
 int tn_net_token(struct tn_net *net, struct tn_error *err);
 int tn_net_backup(struct tn_net *net, struct tn_error *err);
+int tn_net_audit(struct tn_net *net, struct tn_error *err);
 
 #endif

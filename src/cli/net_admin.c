@@ -1,4 +1,4 @@
-/* tenon token, backup. */
+/* tenon token, backup, audit. */
 #include "cli/net.h"
 
 #include <string.h>
@@ -70,4 +70,18 @@ int tn_net_backup(struct tn_net *net, struct tn_error *err)
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "backed up to %s",
                                tn_json_str(answer, "path", net->call->args[0]));
+}
+
+int tn_net_audit(struct tn_net *net, struct tn_error *err)
+{
+    static const struct tn_net_column columns[] = {
+        { "TIME", "time", TN_CELL_TEXT },
+        { "WHO", "who", TN_CELL_TEXT },
+        { "WHAT", "what", TN_CELL_TEXT },
+        { "DETAIL", "detail", TN_CELL_PAIRS },
+        { 0 },
+    };
+    int status = tn_net_limit(net, 100);
+
+    return status != 0 ? status : tn_net_list(net, "/api/v1/audit", columns, "nothing yet", err);
 }

@@ -33,7 +33,7 @@ static bool is_revoked(const json_t *engine)
     return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
 }
 
-/* The records of a release's engines that are in force. */
+/* Records of engines that are in force, each with its signatures as a further member. */
 static int add_records(struct tn_net *net, const char *model, const char *version, json_t *records,
                        struct tn_error *err)
 {
@@ -50,8 +50,10 @@ static int add_records(struct tn_net *net, const char *model, const char *versio
     {
         json_t *record = json_object_get(engine, "record");
 
-        if (rc == TN_OK && record && !is_revoked(engine))
-            (void)json_array_append(records, record);
+        if (rc != TN_OK || !json_is_object(record) || is_revoked(engine))
+            continue;
+        tn_json_set(record, "signatures", json_incref(json_object_get(engine, "signatures")));
+        (void)json_array_append(records, record);
     }
     return rc;
 }
@@ -142,6 +144,7 @@ static int do_release(struct child *child, struct tn_error *err)
     manifest = manifest_of(release);
     tn_json_set_str(manifest, "model", model);
     tn_json_set_str(manifest, "version", version);
+    tn_json_set(manifest, "signatures", json_incref(json_object_get(release, "signatures")));
     tn_json_set(manifest, "engines", records);
     return write_json(manifest, tn_json_str(child->request, "to", ""), err);
 }

@@ -75,6 +75,8 @@ static const struct tn_option push_options[] = {
     { "store", 0, TN_ARG_FOLDER, "LIST", NULL, false,
       "Stores to take engines from, colon-separated (default: $TENON_STORE)." },
     { "no-engines", 0, TN_ARG_NONE, NULL, NULL, false, "Publish the model alone." },
+    { "sign", 0, TN_ARG_FILE, "KEYFILE", NULL, false,
+      "Sign the release and every engine with this private key ('tenon key new' makes one)." },
     { "dry-run", 'n', TN_ARG_NONE, NULL, NULL, false,
       "Say what would be sent and what is there; send nothing." },
     TN_NET_OPTIONS,
@@ -87,6 +89,8 @@ static const char *const push_examples[] = {
     "Again, after more engines were built: only what is missing is sent.",
     "tenon push yolo.yaml --release 1.2.0 --dry-run",
     "What would be sent.",
+    "tenon push yolo.yaml --release 1.2.0 --sign release",
+    "Publish signed; what is there already gets the signature, too.",
     NULL,
 };
 const struct tn_command tn_cmd_push = {
@@ -102,7 +106,8 @@ const struct tn_command tn_cmd_push = {
         "reason.\n\n"
         "What the server has is not sent again, and what broke off goes on where it stopped. Every "
         "byte is verified on arrival. A release never changes: other content under its version is "
-        "refused, further engines are welcome.",
+        "refused, further engines and signatures are welcome. Signatures that "
+        "'tenon key sign' made of the engines go along.",
     .options = push_options,
     .examples = push_examples,
     .exits = EXITS,
@@ -118,13 +123,19 @@ static const struct tn_option net_options[] = {
 static const char *const releases_examples[] = {
     "tenon releases yolo",
     "Its releases, the newest first, with the channels that point to them.",
+    "tenon releases rm yolo@1.0.0",
+    "Remove one that no channel and no deployment means.",
     NULL,
 };
 const struct tn_command tn_cmd_releases = {
     .name = "releases",
-    .args = "[MODEL]",
-    .max_args = 1,
-    .summary = "List the releases of a model, or of all.",
+    .args = "[MODEL] | rm MODEL@VERSION",
+    .max_args = 2,
+    .summary = "List the releases of a model, or of all; remove one.",
+    .details = "rm MODEL@VERSION: nobody gets the release any more, and its version is never used "
+               "again. Refused while a channel or a deployment means it. Devices that run it keep "
+               "it; files that nothing else refers to are collected within the hour once they are "
+               "a day old.",
     .options = net_options,
     .examples = releases_examples,
     .exits = EXITS,
@@ -173,14 +184,15 @@ const struct tn_command tn_cmd_engine = {
     .args = "VERB ARGUMENT…",
     .min_args = 1,
     .max_args = 3,
-    .verbs = "list|revoke|attach|allow|stop",
-    .summary = "List, revoke and attach to the engines of a release.",
+    .verbs = "list|revoke|attach|pin|unpin|allow|stop",
+    .summary = "List, revoke, attach to and pin the engines of a release.",
     .details = "ENGINE is a digest or a unique prefix of at least six hex digits.\n\n"
                "list MODEL@VERSION: its engines.\n\n"
                "revoke ENGINE: no device is given it any more; those that run it keep it.\n\n"
                "attach ENGINE FILE: a foreign client's own container (.swu, .raucb) that holds the "
                "engine; offered to devices whose attribute or label `delivery` is swupdate or "
                "rauc.\n\n"
+               "pin ENGINE, unpin ENGINE: the server keeps its file, whatever refers to it.\n\n"
                "allow ENGINE, stop ENGINE --class CLASS: an operator's word that overrules what "
                "the devices of a class reported.",
     .options = engine_options,
@@ -196,11 +208,11 @@ static const struct tn_option devices_options[] = {
       "With list: only devices that EXPR holds for, in the grammar of tenon device --require." },
     { "device", 'd', TN_ARG_DEVICE, "NAME|FILE", NULL, false,
       "With add: what it is, as a board (t4+trt8.4.1.5) or a fingerprint file." },
-    { "device-token-file", 0, TN_ARG_FILE, "FILE", NULL, false,
-      "With add: the token that the device has (default: none; 'devices token new' makes one)." },
     { "output", 'o', TN_ARG_FILE, "FILE", NULL, false,
       "With token new: write the token to FILE, mode 0600, and do not print it." },
-    TN_NET_OPTIONS,
+    TN_NET_OPTIONS_WITH(
+        "With add: the device's own token (default: none; 'devices token new' makes one). Else "
+        "yours, - = standard input (default: $TENON_TOKEN_FILE, else what login kept)."),
     { 0 },
 };
 static const char *const devices_examples[] = {
@@ -327,6 +339,8 @@ const struct tn_command tn_cmd_deployments = {
 
 static const struct tn_option actions_options[] = {
     { "failed", 'f', TN_ARG_NONE, NULL, NULL, false, "With list: only those that failed." },
+    { "limit", 'n', TN_ARG_TEXT, "N", NULL, false,
+      "With list: only the newest N (default: 0 = all)." },
     TN_NET_OPTIONS,
     { 0 },
 };
@@ -402,6 +416,26 @@ const struct tn_command tn_cmd_backup = {
                "restore.",
     .options = net_options,
     .examples = backup_examples,
+    .exits = EXITS,
+    .helper = HELPER,
+};
+
+static const struct tn_option audit_options[] = {
+    { "limit", 'n', TN_ARG_TEXT, "N", NULL, false, "Show the newest N (default: 100), 0 = all." },
+    TN_NET_OPTIONS,
+    { 0 },
+};
+static const char *const audit_examples[] = {
+    "tenon audit --limit 20",
+    "The newest twenty changes.",
+    NULL,
+};
+const struct tn_command tn_cmd_audit = {
+    .name = "audit",
+    .args = "",
+    .summary = "Who changed what on the server, newest first.",
+    .options = audit_options,
+    .examples = audit_examples,
     .exits = EXITS,
     .helper = HELPER,
 };

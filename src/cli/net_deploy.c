@@ -282,7 +282,10 @@ static int actions_list(struct tn_net *net, struct tn_error *err)
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(256);
     bool failed = tn_given(net->call, "failed") != NULL;
+    int status = tn_net_limit(net, 0);
 
+    if (status != 0)
+        return status;
     tn_buf_adds(&path, "/api/v1/actions");
     tn_url_add_query(&path, "failed", failed ? "1" : NULL);
     return tn_net_list(net, tn_buf_text(&path), columns,
@@ -345,7 +348,7 @@ static int actions_cancel(struct tn_net *net, struct tn_error *err)
 int tn_net_actions(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_verb verbs[] = {
-        { "list", actions_list, "", 0, 0, "failed " },
+        { "list", actions_list, "", 0, 0, "failed limit " },
         { "show", actions_show, "N", 1, 1, "" },
         { "cancel", actions_cancel, "N", 1, 1, "" },
     };

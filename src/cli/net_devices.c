@@ -144,13 +144,14 @@ static int describe(const struct tn_invocation *call, json_t *body, struct tn_er
 static int devices_add(struct tn_net *net, struct tn_error *err)
 {
     const char *id = net->call->args[1];
-    const char *token_file = tn_given(net->call, "device-token-file");
+    const char *token_file = tn_given(net->call, "token-file");
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *answer = NULL;
     tn_auto(tn_json_done) json_t *body = json_object();
     char token[TN_TOKEN_MAX + 1];
     int rc = describe(net->call, body, err);
 
+    net->token_is_of_device = true;
     if (rc == TN_OK && token_file) {
         rc = tn_token_read(token_file, token, err);
         if (rc == TN_OK)
@@ -232,7 +233,7 @@ int tn_net_devices(struct tn_net *net, struct tn_error *err)
         { "list", devices_list, "", 0, 0, "where " },
         { "show", devices_show, "ID", 1, 1, "" },
         { "label", devices_label, "ID NAME=VALUE…", 2, 64, "" },
-        { "add", devices_add, "ID", 1, 1, "device device-token-file " },
+        { "add", devices_add, "ID", 1, 1, "device " },
         { "token", devices_token, "new|revoke ID", 2, 2, "output " },
         { "remove", devices_remove, "ID", 1, 1, "" },
     };

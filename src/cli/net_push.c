@@ -9,7 +9,9 @@
 #include "base/text.h"
 #include "loader/facts.h"
 #include "net/transfer.h"
+#include "recipe/signature.h"
 #include "recipe/spec.h"
+#include "store/mark.h"
 #include "store/object.h"
 
 #include <stdlib.h>
@@ -39,6 +41,8 @@ struct push {
     json_t *skipped; /* engines of this model that are not this release's */
     const char *release_state;
     size_t engines_added, engines_there;
+    struct tn_ed25519_secret secret; /* of --sign */
+    bool sign;
     tn_nsec start;
     const char *sending; /* name of the blob under way */
     struct tn_error *err;
@@ -59,6 +63,7 @@ static void push_done(struct push *push)
     tn_shapes_done(&push->complete);
     tn_spec_done(&push->spec);
     tn_json_done(&push->skipped);
+    tn_ed25519_done(&push->secret);
     tn_store_close(push->store);
 }
 
@@ -426,6 +431,62 @@ static int make_manifest(struct push *push, json_t **ret_json)
     return TN_OK;
 }
 
+/* ---- signatures ---- */
+
+/* Before anything is sent: a key that cannot be read is no reason to publish unsigned. */
+static int read_key(struct push *push)
+{
+    const char *path = tn_given(push->net->call, "sign");
+
+    push->sign = path != NULL;
+    return path ? tn_ed25519_read(path, &push->secret, push->err) : TN_OK;
+}
+
+static int add_signature(struct push *push, const struct tn_buf *text, struct tn_signatures *list)
+{
+    struct tn_signature signature;
+    int rc = tn_signature_make(&push->secret, text, &signature, push->err);
+
+    return rc == TN_OK ? tn_signatures_add(list, &signature, push->err) : rc;
+}
+
+static int sign_manifest(struct push *push, json_t *manifest)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    struct tn_signatures list = { .count = 0 };
+    int rc = push->sign ? tn_signed_manifest(manifest, &text, push->err) : TN_OK;
+
+    if (rc == TN_OK && push->sign)
+        rc = add_signature(push, &text, &list);
+    if (rc == TN_OK && push->sign)
+        tn_json_set(manifest, "signatures", tn_signatures_to_json(&list));
+    return rc;
+}
+
+/* What the store's mark holds, and ours. */
+static int engine_signatures(struct push *push, const struct tn_entry *entry,
+                             struct tn_signatures *ret_list)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    int rc = push->sign ? tn_signed_record(&entry->record, &text, push->err) : TN_OK;
+
+    tn_mark_signatures(push->store, entry, ret_list);
+    return rc == TN_OK && push->sign ? add_signature(push, &text, ret_list) : rc;
+}
+
+/* Whether the server has all of them. */
+static bool has_all(const json_t *there, const struct tn_signatures *wanted)
+{
+    struct tn_signatures list = { .count = 0 };
+
+    if (tn_signatures_from_json(there, &list, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (!tn_signatures_have(&list, &wanted->item[i]))
+            return false;
+    return true;
+}
+
 static void release_path(const struct push *push, struct tn_buf *path)
 {
     tn_buf_adds(path, "/api/v1/models");
@@ -485,11 +546,6 @@ static int put(struct push *push, const char *path, const json_t *body, bool *re
     tn_auto(tn_reply_done) struct tn_reply reply = { 0 };
     int rc = tn_client_call(push->net->client, "PUT", path, body, &reply, push->err);
 
-    if (rc == TN_OK && reply.status == 409)
-        return tn_fail(push->err, TN_E_USAGE,
-                       "%s@%s is published with other content, and a release never changes: give "
-                       "another --release",
-                       push->model, push->version);
     if (rc == TN_OK)
         rc = tn_client_check(push->net->client, &reply, push->err);
     *ret_there = rc == TN_OK && reply.status == 200;
@@ -508,7 +564,7 @@ static int publish(struct push *push, const json_t *manifest)
     return rc < 0 ? tn_while(push->err, rc, "publish %s@%s", push->model, push->version) : TN_OK;
 }
 
-/* The engines that the release has: digest -> anything. */
+/* The engines that the release has: digest -> signatures. */
 static int ask_engines(struct push *push, json_t *ret_there)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -522,12 +578,16 @@ static int ask_engines(struct push *push, json_t *ret_there)
     rc = tn_net_items(push->net, tn_buf_text(&path), items, push->err);
     json_array_foreach(items, at, one)
     {
-        tn_json_set(ret_there, tn_json_str(one, "digest", ""), json_true());
+        json_t *signatures = json_object_get(one, "signatures");
+
+        tn_json_set(ret_there, tn_json_str(one, "digest", ""),
+                    signatures ? json_incref(signatures) : json_array());
     }
     return rc;
 }
 
-static int add_engine(struct push *push, const struct tn_record *record)
+static int add_engine(struct push *push, const struct tn_record *record,
+                      const struct tn_signatures *signatures)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *body = tn_record_to_json(record);
@@ -537,6 +597,8 @@ static int add_engine(struct push *push, const struct tn_record *record)
 
     if (!body)
         return tn_fail(push->err, TN_E_NOMEM, "add engines");
+    if (signatures->count > 0)
+        tn_json_set(body, "signatures", tn_signatures_to_json(signatures));
     tn_digest_hex(&record->digest, hex);
     release_path(push, &path);
     tn_buf_adds(&path, "/engines");
@@ -551,15 +613,19 @@ static int add_engines(struct push *push)
     int rc = push->engines.count > 0 ? ask_engines(push, there) : TN_OK;
 
     for (size_t i = 0; rc == TN_OK && i < push->engines.count; i++) {
+        const struct tn_entry *entry = &push->engines.item[i];
+        struct tn_signatures signatures;
+        const json_t *known;
         char hex[TN_DIGEST_HEX];
 
-        tn_digest_hex(&push->engines.item[i].record.digest, hex);
-        if (json_object_get(there, hex)) {
-            push->engines_there++;
+        tn_digest_hex(&entry->record.digest, hex);
+        known = json_object_get(there, hex);
+        rc = engine_signatures(push, entry, &signatures);
+        push->engines_there += known != NULL;
+        if (rc < 0 || (known && has_all(known, &signatures)))
             continue;
-        }
-        rc = add_engine(push, &push->engines.item[i].record);
-        push->engines_added += rc == TN_OK;
+        rc = add_engine(push, &entry->record, &signatures);
+        push->engines_added += rc == TN_OK && !known;
     }
     return rc;
 }
@@ -597,6 +663,7 @@ static int say_json(struct push *push)
     tn_json_set_int(json, "variants", push->read);
     tn_json_set_int(json, "engines", (int64_t)push->engines.count);
     tn_json_set_int(json, "engines_added", dry_run ? -1 : (int64_t)push->engines_added);
+    tn_json_set(json, "signed", json_boolean(push->sign));
     tn_json_set(json, "skipped", json_incref(push->skipped));
     return tn_json_line(stdout, json, push->err);
 }
@@ -631,21 +698,26 @@ static void say_text(const struct push *push)
     if (dry_run)
         (void)printf("%s@%s: nothing was sent\n", push->model, push->version);
     else
-        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there\n", push->model,
+        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s\n", push->model,
                      push->version, push->release_state, push->engines_added,
-                     push->engines_added == 1 ? "" : "s", push->engines_there);
+                     push->engines_added == 1 ? "" : "s", push->engines_there,
+                     push->sign ? "; signed" : "");
 }
 
 static int work(struct push *push)
 {
     tn_auto(tn_json_done) json_t *manifest = NULL;
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
-    int rc = tn_net_open(push->net, push->err);
+    int rc = read_key(push);
 
+    if (rc == TN_OK)
+        rc = tn_net_open(push->net, push->err);
     if (rc == TN_OK)
         rc = read_spec(push);
     if (rc == TN_OK)
         rc = make_manifest(push, &manifest);
+    if (rc == TN_OK)
+        rc = sign_manifest(push, manifest);
     if (rc == TN_OK)
         rc = collect_engines(push);
     if (rc == TN_OK)

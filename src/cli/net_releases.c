@@ -12,19 +12,42 @@ static void model_path(struct tn_buf *path, const char *model)
     tn_url_add_segment(path, model);
 }
 
+static int releases_rm(struct tn_net *net, struct tn_error *err)
+{
+    const char *const *args = net->call->args;
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *answer = NULL;
+    char model[128], version[128];
+    int rc;
+
+    if (strcmp(args[0], "rm") != 0)
+        return tn_cli_usage(net->call, "'%s' is one argument too many", args[1]);
+    rc = tn_net_split(args[1], model, version, err);
+    if (rc == TN_OK && !*version)
+        rc = tn_fail(err, TN_E_USAGE, "'%s' names no release: MODEL@VERSION", args[1]);
+    if (rc < 0)
+        return rc;
+    model_path(&path, model);
+    tn_buf_adds(&path, "/releases");
+    tn_url_add_segment(&path, version);
+    rc = tn_net_send(net, "DELETE", tn_buf_text(&path), NULL, &answer, err);
+    return rc < 0 ? rc
+                  : tn_net_say(net, answer, err, "removed %s@%s: devices that run it keep it",
+                               model, version);
+}
+
 int tn_net_releases(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "MODEL", "model", TN_CELL_TEXT },
-        { "VERSION", "version", TN_CELL_TEXT },
-        { "CHANNELS", "channels", TN_CELL_TEXT },
-        { "ENGINES", "engines_in_force", TN_CELL_COUNT },
-        { "PUBLISHED", "created", TN_CELL_AGO },
-        { "BY", "created_by", TN_CELL_TEXT },
-        { 0 },
+        { "MODEL", "model", TN_CELL_TEXT },       { "VERSION", "version", TN_CELL_TEXT },
+        { "CHANNELS", "channels", TN_CELL_TEXT }, { "ENGINES", "engines_in_force", TN_CELL_COUNT },
+        { "SIGNED", "signed", TN_CELL_TEXT },     { "PUBLISHED", "created", TN_CELL_AGO },
+        { "BY", "created_by", TN_CELL_TEXT },     { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
 
+    if (net->call->arg_count > 1)
+        return releases_rm(net, err);
     tn_buf_adds(&path, "/api/v1/releases");
     tn_url_add_query(&path, "model", net->call->arg_count ? net->call->args[0] : NULL);
     return tn_net_list(net, tn_buf_text(&path), columns,
@@ -71,9 +94,14 @@ int tn_net_channel(struct tn_net *net, struct tn_error *err)
 static int engine_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "DIGEST", "digest", TN_CELL_DIGEST }, { "SIZE", "bytes", TN_CELL_BYTES },
-        { "STATE", "state", TN_CELL_TEXT },     { "ATTACHED", "attachments", TN_CELL_TEXT },
-        { "NAME", "name", TN_CELL_TEXT },       { 0 },
+        { "DIGEST", "digest", TN_CELL_DIGEST },
+        { "SIZE", "bytes", TN_CELL_BYTES },
+        { "STATE", "state", TN_CELL_TEXT },
+        { "SIGNED", "signed", TN_CELL_TEXT },
+        { "ATTACHED", "attachments", TN_CELL_TEXT },
+        { "PINNED", "pinned", TN_CELL_TEXT },
+        { "NAME", "name", TN_CELL_TEXT },
+        { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     char model[128], version[128];
@@ -113,6 +141,27 @@ static int engine_revoke(struct tn_net *net, struct tn_error *err)
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "revoked %s: nobody is given it any more",
                                net->call->args[1]);
+}
+
+static int pin(struct tn_net *net, const char *method, const char *what, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_json_done) json_t *answer = NULL;
+    int rc;
+
+    engine_path(&path, net->call->args[1], "/pin");
+    rc = tn_net_send(net, method, tn_buf_text(&path), NULL, &answer, err);
+    return rc < 0 ? rc : tn_net_say(net, answer, err, "%s %s", what, net->call->args[1]);
+}
+
+static int engine_pin(struct tn_net *net, struct tn_error *err)
+{
+    return pin(net, "PUT", "pinned", err);
+}
+
+static int engine_unpin(struct tn_net *net, struct tn_error *err)
+{
+    return pin(net, "DELETE", "no longer pinned:", err);
 }
 
 static const char *kind_of(const struct tn_invocation *call, const char *file)
@@ -222,6 +271,8 @@ int tn_net_engine(struct tn_net *net, struct tn_error *err)
         { "list", engine_list, "MODEL@VERSION", 1, 1, "" },
         { "revoke", engine_revoke, "ENGINE", 1, 1, "why " },
         { "attach", engine_attach, "ENGINE FILE", 2, 2, "kind " },
+        { "pin", engine_pin, "ENGINE", 1, 1, "" },
+        { "unpin", engine_unpin, "ENGINE", 1, 1, "" },
         { "allow", engine_allow, "ENGINE", 1, 1, "class " },
         { "stop", engine_stop, "ENGINE", 1, 1, "class " },
     };

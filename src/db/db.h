@@ -33,12 +33,15 @@ struct tn_row_device {
     int64_t told_action; /* the newest of its actions that had ended when it gave its attributes */
 };
 
-/** What an operator publishes. Key: model, version. Immutable but for `deleted`. */
+/** What an operator publishes. Key: model, version. Immutable but for `removed_ms` and further
+ * signatures. */
 struct tn_row_release {
     const char *model, *version;
-    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec, signatures */
+    const char *manifest; /* JSON: variants (precision, digest, bytes, name), spec */
     int64_t created_ms;
     const char *created_by;
+    int64_t removed_ms;     /* 0 = there; the row stays, since actions name it */
+    const char *signatures; /* JSON list of {keyid, sig} over the manifest; NULL = none */
 };
 
 /** An engine of a release. Key: model, version, digest. */
@@ -50,6 +53,7 @@ struct tn_row_engine {
     int64_t added_ms;
     int64_t revoked_ms; /* 0 = in force */
     const char *revoked_why;
+    const char *signatures; /* JSON list of {keyid, sig} over the record; NULL = none */
 };
 
 /** A foreign client's container of an engine. Key: digest (of the engine), kind. */
@@ -129,6 +133,12 @@ struct tn_row_audit {
     const char *who, *what, *detail; /* detail: JSON object */
 };
 
+/** An engine whose file is kept whatever refers to it. Key: digest. */
+struct tn_row_pin {
+    const char *digest, *by;
+    int64_t time_ms;
+};
+
 /** A value of the server itself. Key: name. */
 struct tn_row_setting {
     const char *name, *value;
@@ -147,6 +157,7 @@ enum tn_table {
     TN_TABLE_TOKEN,
     TN_TABLE_AUDIT,
     TN_TABLE_SETTING,
+    TN_TABLE_PIN,
     TN_TABLE_COUNT
 };
 

@@ -5,11 +5,13 @@
         .name = #member, .offset = offsetof(struct tn_row_##row, member),                          \
         .kind = TN_COLUMN_##kind_, .key = key_, .since = since_                                    \
     }
-#define TEXT(row, member)         COLUMN(row, member, TEXT, false, 0)
-#define INTEGER(row, member)      COLUMN(row, member, INTEGER, false, 0)
-#define KEY(row, member)          COLUMN(row, member, TEXT, true, 0)
-#define SERIAL(row, member)       COLUMN(row, member, INTEGER, true, 0)
-#define SINCE(since, row, member) COLUMN(row, member, INTEGER, false, since)
+#define TEXT(row, member)    COLUMN(row, member, TEXT, false, 0)
+#define INTEGER(row, member) COLUMN(row, member, INTEGER, false, 0)
+#define KEY(row, member)     COLUMN(row, member, TEXT, true, 0)
+#define SERIAL(row, member)  COLUMN(row, member, INTEGER, true, 0)
+/* What an older file lacks. */
+#define LATER_TEXT(row, member, since)    COLUMN(row, member, TEXT, false, since)
+#define LATER_INTEGER(row, member, since) COLUMN(row, member, INTEGER, false, since)
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
  * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
@@ -19,14 +21,15 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), SINCE(2, device, told_action) } },
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 4) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
-        INTEGER(release, created_ms), TEXT(release, created_by) } },
+        INTEGER(release, created_ms), TEXT(release, created_by),
+        LATER_INTEGER(release, removed_ms, 2), LATER_TEXT(release, signatures, 3) } },
     [TN_TABLE_ENGINE] = { "engine", 1, false, {
         KEY(engine, model), KEY(engine, version), KEY(engine, digest), TEXT(engine, record),
         INTEGER(engine, bytes), INTEGER(engine, added_ms), INTEGER(engine, revoked_ms),
-        TEXT(engine, revoked_why) } },
+        TEXT(engine, revoked_why), LATER_TEXT(engine, signatures, 3) } },
     [TN_TABLE_ATTACHMENT] = { "attachment", 1, false, {
         KEY(attachment, digest), KEY(attachment, kind), TEXT(attachment, file),
         TEXT(attachment, name), INTEGER(attachment, bytes) } },
@@ -58,6 +61,8 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(audit, detail) } },
     [TN_TABLE_SETTING] = { "setting", 1, false, {
         KEY(setting, name), TEXT(setting, value) } },
+    [TN_TABLE_PIN] = { "pin", 2, false, {
+        KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
 };
 /* clang-format on */
 

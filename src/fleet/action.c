@@ -20,6 +20,7 @@
 enum {
     ACTION_ID_MAX = INT32_MAX,
     HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
+    WITHDRAWN_MOST = 8,         /* kept of one device */
 };
 
 static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
@@ -262,14 +263,15 @@ bool action_load_row(const void *row_, void *user)
     return fleet_hurt(fleet, rc) == TN_OK;
 }
 
-struct action *action_find(const struct tn_fleet *fleet, int64_t id)
+/* @return SIZE_MAX when it is not there */
+static size_t place_of(const struct tn_fleet *fleet, int64_t id)
 {
     size_t low = 0;
     size_t high = fleet->actions.count;
 
     /* the list is by id; places of removed devices' actions are empty, so search by place first */
     if (id < 1 || high == 0)
-        return NULL;
+        return SIZE_MAX;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         size_t at = middle;
@@ -279,13 +281,20 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id)
             at++;
         action = at < high ? fleet->actions.item[at] : NULL;
         if (action && action->id == id)
-            return action;
+            return at;
         if (action && action->id < id)
             low = at + 1;
         else
             high = middle;
     }
-    return NULL;
+    return SIZE_MAX;
+}
+
+struct action *action_find(const struct tn_fleet *fleet, int64_t id)
+{
+    size_t place = place_of(fleet, id);
+
+    return place == SIZE_MAX ? NULL : fleet->actions.item[place];
 }
 
 /* ---- giving ---- */
@@ -469,10 +478,37 @@ static int end_pending(struct tn_fleet *fleet, struct action *action, enum actio
     return rc < 0 ? rc : change(fleet, action, state, now_ms, err);
 }
 
+/* A device that changes its facts again and again is given, and loses, an action each time: the
+ * oldest of those that it never fetched are forgotten. */
+static int drop_withdrawn(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                          struct tn_error *err)
+{
+    struct action **at = &device->actions;
+    int rc = TN_OK, kept = 0;
+
+    while (rc == TN_OK && *at) {
+        struct action *action = *at;
+
+        if (action->state != ACTION_WITHDRAWN || ++kept <= WITHDRAWN_MOST) {
+            at = &action->older;
+            continue;
+        }
+        rc =
+            fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
+        *at = action->older;
+        fleet->actions.item[place_of(fleet, action->id)] = NULL;
+        action_free(action);
+    }
+    return rc;
+}
+
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err)
 {
-    return end_pending(fleet, action, ACTION_WITHDRAWN, why, now_ms, err);
+    struct tn_fleet_device *device = action->device;
+    int rc = end_pending(fleet, action, ACTION_WITHDRAWN, why, now_ms, err);
+
+    return rc < 0 ? rc : drop_withdrawn(fleet, device, err);
 }
 
 int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,

@@ -9,7 +9,7 @@
 /* Only these two are known; any other text means the plan itself. */
 static const char *delivery_of(struct tn_fleet_device *device)
 {
-    const char *delivery = device_attribute("delivery", device);
+    const char *delivery = device_word("delivery", device);
 
     if (delivery && strcmp(delivery, "swupdate") == 0)
         return "swupdate";

@@ -142,9 +142,9 @@ static struct release *release_of(const struct tn_fleet *fleet, const struct dep
     const struct channel *channel;
 
     if (deployment->version)
-        return release_find(fleet, deployment->model, deployment->version);
+        return release_there(fleet, deployment->model, deployment->version);
     channel = channel_find(fleet, deployment->model, deployment->channel);
-    return channel ? release_find(fleet, deployment->model, channel->version) : NULL;
+    return channel ? release_there(fleet, deployment->model, channel->version) : NULL;
 }
 
 static struct deployment *later_of(const struct list *running, size_t at)
@@ -179,7 +179,7 @@ int deployments_settle(struct tn_fleet *fleet, struct tn_error *err)
 
 bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device)
 {
-    return !deployment->filter || tn_filter_matches(deployment->filter, device_attribute, device);
+    return !deployment->filter || tn_filter_matches(deployment->filter, device_word, device);
 }
 
 static bool superseded(const struct deployment *deployment, struct tn_fleet_device *device)
@@ -374,19 +374,36 @@ int deploy_withdraw(struct tn_fleet *fleet, const char *hex, const char *class_k
 
 /* ---- counting and braking ---- */
 
+static bool counts_for_brake(const struct deployment *deployment, const struct action *action)
+{
+    return action->deployment == deployment && action->id >= deployment->brake_from &&
+           (action->state == ACTION_FINISHED || action->state == ACTION_ERROR);
+}
+
+/* The brake asks how many devices failed, not how often one did: a device's newer end takes the
+ * place of its older one. */
+static void count_for_brake(struct deployment *deployment, const struct action *action)
+{
+    const struct action *before = action->older;
+
+    if (!counts_for_brake(deployment, action))
+        return;
+    while (before && !counts_for_brake(deployment, before))
+        before = before->older;
+    deployment->braked_finished += action->state == ACTION_FINISHED;
+    deployment->braked_failed += action->state == ACTION_ERROR;
+    deployment->braked_finished -= before && before->state == ACTION_FINISHED;
+    deployment->braked_failed -= before && before->state == ACTION_ERROR;
+}
+
 void deploy_count(struct deployment *deployment, const struct action *action)
 {
-    bool finished = action->state == ACTION_FINISHED;
-    bool failed = action->state == ACTION_ERROR;
 
-    deployment->finished += finished;
-    deployment->failed += failed;
+    deployment->finished += action->state == ACTION_FINISHED;
+    deployment->failed += action->state == ACTION_ERROR;
     deployment->canceled += action->state == ACTION_CANCELED;
     deployment->assigned -= action->state == ACTION_WITHDRAWN;
-    if (action->id < deployment->brake_from)
-        return;
-    deployment->braked_finished += finished;
-    deployment->braked_failed += failed;
+    count_for_brake(deployment, action);
 }
 
 static bool must_brake(const struct tn_fleet *fleet, const struct deployment *deployment)

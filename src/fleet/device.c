@@ -33,6 +33,15 @@ const char *device_attribute(const char *name, void *user)
     return value ? value : tn_pairs_get(&device->labels, name);
 }
 
+/* What filters and deliveries ask for: a device must not overrule the operator's word about it. */
+const char *device_word(const char *name, void *user)
+{
+    const struct tn_fleet_device *device = user;
+    const char *label = tn_pairs_get(&device->labels, name);
+
+    return label ? label : device_attribute(name, user);
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct tn_fleet_device *const *x = a;
@@ -203,23 +212,37 @@ bool tn_fleet_token_is(const struct tn_fleet_device *device, const char *token)
            device->has_token;
 }
 
-int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
-                       const char *who, int64_t now_ms, struct tn_error *err)
+/* @param token NULL = none any more */
+static int change_token(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *token,
+                        const char *who, int64_t now_ms, struct tn_error *err)
 {
     struct tn_digest hash = { { 0 } };
-    char token[65] = "";
-    int rc = ret_token ? token_random(token, err) : TN_OK;
+    int rc = token ? token_hash(token, &hash, err) : TN_OK;
 
-    if (rc == TN_OK && ret_token)
-        rc = token_hash(token, &hash, err);
     if (rc < 0)
         return rc;
     device->token_hash = hash;
-    device->has_token = ret_token != NULL;
+    device->has_token = token != NULL;
     rc = device_put(fleet, device, err);
+    return rc < 0 ? rc
+                  : fleet_audit(fleet, who, token ? "device-token-new" : "device-token-revoke",
+                                now_ms, json_pack("{s:s}", "device", device->id), err);
+}
+
+int tn_fleet_token_set(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *token,
+                       const char *who, int64_t now_ms, struct tn_error *err)
+{
+    return change_token(fleet, device, token, who, now_ms, err);
+}
+
+int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
+                       const char *who, int64_t now_ms, struct tn_error *err)
+{
+    char token[65] = "";
+    int rc = ret_token ? token_random(token, err) : TN_OK;
+
     if (rc == TN_OK)
-        rc = fleet_audit(fleet, who, ret_token ? "device-token-new" : "device-token-revoke", now_ms,
-                         json_pack("{s:s}", "device", device->id), err);
+        rc = change_token(fleet, device, ret_token ? token : NULL, who, now_ms, err);
     if (rc == TN_OK && ret_token)
         memcpy(ret_token, token, sizeof(token));
     return rc;
@@ -397,20 +420,76 @@ int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
     return settle(fleet, device, now_ms, err);
 }
 
+int tn_fleet_attributes_check(const struct tn_fleet *fleet, const json_t *data,
+                              struct tn_error *err)
+{
+    tn_auto(tn_pairs_done) struct tn_pairs pairs = { .text = NULL };
+
+    return apply(&pairs, TN_ATTRIBUTES_REPLACE, data, (size_t)fleet->options.attributes_most, err);
+}
+
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device)
 {
     return device->attributes_ms == 0 || device->ended_action > device->told_action;
 }
 
+static int apply_labels(struct tn_pairs *pairs, const json_t *labels, struct tn_error *err)
+{
+    const char *name;
+    json_t *value;
+    int rc = TN_OK;
+
+    json_object_foreach((json_t *)(uintptr_t)labels, name, value)
+    {
+        if (rc == TN_OK && !json_is_string(value) && !json_is_null(value))
+            rc = tn_fail(err, TN_E_INVALID, "label '%.128s' is neither a text nor null", name);
+        if (rc == TN_OK)
+            rc = tn_pairs_set(pairs, name, json_string_value(value), LABELS_MOST, err);
+    }
+    return rc;
+}
+
+static int audit_labels(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                        const json_t *labels, const char *who, int64_t now_ms, struct tn_error *err)
+{
+    const char *name;
+    json_t *value;
+    int rc = TN_OK;
+
+    json_object_foreach((json_t *)(uintptr_t)labels, name, value)
+    {
+        if (rc == TN_OK)
+            rc = fleet_audit(
+                fleet, who, "device-label", now_ms,
+                json_pack("{s:s,s:s,s:O}", "device", device->id, "name", name, "value", value),
+                err);
+    }
+    return rc;
+}
+
+int tn_fleet_labels(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *labels,
+                    const char *who, int64_t now_ms, struct tn_error *err)
+{
+    tn_auto(tn_pairs_done) struct tn_pairs pairs = { .text = NULL };
+    int rc = tn_pairs_copy(&device->labels, &pairs, err);
+
+    if (rc == TN_OK)
+        rc = apply_labels(&pairs, labels, err);
+    if (rc < 0)
+        return tn_while(err, rc, "label of '%s'", device->id);
+    tn_pairs_done(&device->labels);
+    device->labels = pairs;
+    pairs = (struct tn_pairs) { .text = NULL };
+    rc = audit_labels(fleet, device, labels, who, now_ms, err);
+    return rc < 0 ? rc : settle(fleet, device, now_ms, err);
+}
+
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
                    const char *value, const char *who, int64_t now_ms, struct tn_error *err)
 {
-    int rc = tn_pairs_set(&device->labels, name, value, LABELS_MOST, err);
+    tn_auto(tn_json_done) json_t *labels = json_pack("{s:s?}", name, value);
 
-    if (rc < 0)
-        return tn_while(err, rc, "label of '%s'", device->id);
-    rc = fleet_audit(
-        fleet, who, "device-label", now_ms,
-        json_pack("{s:s,s:s,s:s?}", "device", device->id, "name", name, "value", value), err);
-    return rc < 0 ? rc : settle(fleet, device, now_ms, err);
+    if (!labels) /* not UTF-8, or no memory */
+        return tn_fail(err, TN_E_INVALID, "the label is not plain text");
+    return tn_fleet_labels(fleet, device, labels, who, now_ms, err);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REASON_MAX = 64 };
+
 /* Reasons (design.md §6, classes of the log, and the agent's own "run-failed") that are the same
  * for the whole class. All others, known or not, hold back only the device that said them. */
 static const char *const class_reasons[] = {
@@ -332,6 +334,16 @@ static const char *proof_key_of(struct tn_fleet *fleet, const struct action *act
     return class->proof_key[candidate.runtime];
 }
 
+/* A word of the tables of reasons, or one that the agent knows and we do not: never a text. */
+static const char *reason_of(const json_t *word, const char *otherwise)
+{
+    const char *reason = tn_json_str(word, "reason", otherwise);
+    size_t length = reason ? strlen(reason) : 0;
+
+    return length <= REASON_MAX && (length == 0 || tn_text_is_clean(reason, length)) ? reason
+                                                                                     : "unknown";
+}
+
 /* Our own agent says what happened; of another client the lines of a failure may tell. A foreign
  * "success" means that a file was installed, not that an engine loaded. @return false = nothing */
 static bool read_word(const struct action *action, const struct tn_feedback *feedback,
@@ -345,7 +357,7 @@ static bool read_word(const struct action *action, const struct tn_feedback *fee
         if (!ok && strcmp(result, "failed") != 0)
             return false;
         row->result = ok ? "ok" : "failed";
-        row->reason = tn_json_str(feedback->engine, "reason", ok ? NULL : "unknown");
+        row->reason = reason_of(feedback->engine, ok ? NULL : "unknown");
         row->lasting = !ok && tn_json_bool(feedback->engine, "lasting", false) &&
                        counts_for_class(row->reason);
         return true;

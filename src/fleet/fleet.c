@@ -95,6 +95,7 @@ static const struct {
     { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
     { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
+    { TN_TABLE_PIN, pin_load_row },
 };
 
 static int load_all(struct tn_fleet *fleet, struct tn_error *err)
@@ -148,6 +149,7 @@ static void unload(struct tn_fleet *fleet)
     FREE_MAP(&fleet->tallies, tally, tally_free);
     FREE_MAP(&fleet->overrides, override, override_free);
     FREE_LIST(&fleet->tokens, token_free);
+    FREE_MAP(&fleet->pins, pin, pin_free);
     FREE_MAP(&fleet->kept_blobs, kept_text, free);
     list_done(&fleet->running);
     tn_map_done(&fleet->tokens_by_hash);
@@ -194,6 +196,7 @@ int tn_fleet_open(struct tn_db *db, struct tn_blobs *blobs, const struct tn_flee
     fleet->db = db;
     fleet->blobs = blobs;
     fleet->options = with_defaults(options);
+    tn_fleet_trust(fleet, NULL, false);
     rc = load_all(fleet, err);
     if (rc < 0) {
         tn_fleet_close(fleet);

@@ -15,6 +15,7 @@
 
 #include "db/db.h"
 #include "fleet/blob.h"
+#include "recipe/signature.h"
 
 #include <jansson.h>
 
@@ -68,6 +69,10 @@ bool tn_fleet_token_is(const struct tn_fleet_device *device, const char *token);
 int tn_fleet_token_new(struct tn_fleet *fleet, struct tn_fleet_device *device, char ret_token[65],
                        const char *who, int64_t now_ms, struct tn_error *err);
 
+/** A token that the operator chose, in place of the one there was. @return 0, TN_E_USAGE */
+int tn_fleet_token_set(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *token,
+                       const char *who, int64_t now_ms, struct tn_error *err);
+
 /** A poll: memory only. */
 void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms);
 
@@ -77,28 +82,42 @@ enum tn_attributes_mode { TN_ATTRIBUTES_MERGE, TN_ATTRIBUTES_REPLACE, TN_ATTRIBU
 int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,
                         enum tn_attributes_mode mode, const json_t *data, int64_t now_ms,
                         struct tn_error *err);
+/** Whether a device may have these, with nothing besides: before it is registered with them.
+ * @return as tn_fleet_attributes() */
+int tn_fleet_attributes_check(const struct tn_fleet *fleet, const json_t *data,
+                              struct tn_error *err);
 /** Whether the poll should ask for attributes (never given, or the device ended an action since).
  */
 bool tn_fleet_wants_attributes(const struct tn_fleet_device *device);
 /** @param value NULL removes it */
 int tn_fleet_label(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *name,
                    const char *value, const char *who, int64_t now_ms, struct tn_error *err);
+/** All of them or none. @param labels object of texts; null removes one. @return as
+ * tn_fleet_attributes() */
+int tn_fleet_labels(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *labels,
+                    const char *who, int64_t now_ms, struct tn_error *err);
 int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *device, const char *who,
                            int64_t now_ms, struct tn_error *err);
 
 /* ---- releases ---- */
 
+/** The keys that count from now on, borrowed until the next call or the end (NULL = none, as at the
+ * start). With `required` nothing comes in any more without a good signature of one of them, or
+ * with one of another key; what is there stays. */
+void tn_fleet_trust(struct tn_fleet *fleet, const struct tn_keyring *keys, bool required);
+
 /** Publishes a release: {"model","version","variants":[{"precision","digest","bytes","name"}],
  * "spec":…}. Every blob that it names must be there. The same again is fine; another content under
- * the name is TN_E_USAGE. Its time of creation is after those of the model's releases before it,
- * whatever the clock says. */
+ * the name is TN_E_USAGE. Its member `signatures` is not part of it: those of trusted keys must be
+ * good (else TN_E_UNTRUSTED), and those that are new are added to what is there. Its time of
+ * creation is after those of the model's releases before it, whatever the clock says. */
 int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
                          int64_t now_ms, struct tn_error *err);
 /** Digests that the variants of a manifest name and that are no blobs yet: an array of texts. */
 json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest);
 /** Adds an engine by its record; its plan must be a blob. The plan's own header is read and must
- * agree with the record (flavor, version, completeness).
- * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT */
+ * agree with the record (flavor, version, completeness). `signatures` as above, over the record.
+ * @return 0, TN_E_NOTFOUND (release or blob), TN_E_INVALID, TN_E_CORRUPT, TN_E_UNTRUSTED */
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms,
                         struct tn_error *err);
@@ -112,7 +131,20 @@ int tn_fleet_attach(struct tn_fleet *fleet, const char *digest, const char *kind
 int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *channel,
                          const char *version, const char *who, int64_t now_ms,
                          struct tn_error *err);
-/** Blobs that no release, attachment or device refers to may go. */
+/** Removes a release: nobody gets it any more, its version is never used again, devices that run it
+ * keep it, files that nothing else refers to may be collected.
+ * @return 0 (also when it was removed before), TN_E_NOTFOUND, TN_E_USAGE (a channel or a deployment
+ * that was not stopped means it) */
+int tn_fleet_release_remove(struct tn_fleet *fleet, const char *model, const char *version,
+                            const char *who, int64_t now_ms, struct tn_error *err);
+/** The file of a pinned engine stays whatever refers to it. `digest` may be a prefix as above. */
+int tn_fleet_engine_pin(struct tn_fleet *fleet, const char *digest, bool pinned, const char *who,
+                        int64_t now_ms, struct tn_error *err);
+/** Finds out anew which blobs a release, an attachment, a device or a pin refers to; until then one
+ * that was once referred to is kept. Before each collection. @return 0, TN_E_NOMEM (all are kept)
+ */
+int tn_fleet_keep_anew(struct tn_fleet *fleet, struct tn_error *err);
+/** Blobs that nothing refers to may go. */
 bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet);
 
 /* ---- deployments ---- */

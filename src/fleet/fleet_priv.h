@@ -5,6 +5,7 @@
  *   class.c    match classes: devices that differ in nothing that decides about an engine
  *   release.c  releases, engines, attachments, channels
  *   kind.c     kinds of engines: those in which nothing differs that decides about a device
+ *   keep.c     which files something refers to; releases that are removed; pins
  *   match.c    (class, release) -> ranked candidates with reasons; kept until something changes
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
@@ -155,6 +156,12 @@ struct attachment {
     int64_t bytes;
 };
 
+/** Signatures of a release or an engine, and what is said of them. */
+struct signing {
+    json_t *list;    /* {keyid, sig}, and `trusted` once they were judged */
+    uint64_t judged; /* trust generation; 0 = not yet */
+};
+
 struct engine {
     char hex[TN_DIGEST_HEX];
     struct tn_digest digest;
@@ -171,6 +178,7 @@ struct engine {
     bool plan_known; /* its blob was there to be read */
     int64_t bytes, added_ms, revoked_ms;
     char *revoked_why;
+    struct signing *signing; /* NULL = not signed */
 };
 
 struct release {
@@ -180,7 +188,9 @@ struct release {
     char *model, *version;
     char *manifest_text, *created_by;
     json_t *manifest;
+    struct signing *signing; /* NULL = not signed */
     int64_t created_ms;
+    int64_t removed_ms; /* 0 = there; else it is remembered for the actions that name it */
     struct list engines;
     struct tn_ladder order; /* of precisions */
 };
@@ -207,7 +217,7 @@ struct deployment {
     struct deployment *later; /* the next running one of the same model */
     int64_t brake_from;       /* actions from this id on count for the brake */
     int64_t assigned, finished, failed, canceled;
-    int64_t braked_finished, braked_failed; /* of the actions that count */
+    int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
 };
 
 enum action_state {
@@ -266,6 +276,13 @@ struct override {
     int64_t time_ms;
 };
 
+/* An engine whose file is kept whatever refers to it. */
+struct pin {
+    char hex[TN_DIGEST_HEX];
+    char *by;
+    int64_t time_ms;
+};
+
 struct token {
     char id[17], hash[TN_DIGEST_HEX];
     enum tn_role role;
@@ -294,19 +311,23 @@ struct tn_fleet {
     struct tn_db *db;
     struct tn_blobs *blobs;
     struct tn_fleet_options options;
+    const struct tn_keyring *trusted; /* never NULL */
+    bool signatures_required;
+    uint64_t trust_generation; /* from 1; counts up with each change of the keys */
     bool damaged;
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
-        overrides, tokens_by_hash, loads, kept_blobs;
+        overrides, tokens_by_hash, loads, pins;
+    struct tn_map kept_blobs; /* what is referred to, and since tn_fleet_keep_anew() more */
     struct tn_map kinds;      /* of engines, by key; never fewer */
     struct tn_map kind_index; /* index key -> first kind */
     struct tn_map kind_exact; /* the same with the class */
     struct list loose_kinds;  /* those that more than one key can reach */
     struct list device_list;  /* sorted by id when `devices_sorted` */
     bool devices_sorted;
-    struct list release_list; /* by key */
+    struct list release_list; /* those that were not removed */
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
-    struct list actions;      /* by id; NULL = removed with its device */
+    struct list actions;      /* by id; NULL = removed with its device, or forgotten */
     struct list tokens;
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
@@ -340,6 +361,8 @@ void device_free(struct tn_fleet_device *device);
 int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, struct tn_error *err);
 /** An attribute, or a label under its bare name or `label.NAME`; `user` is the device. */
 const char *device_attribute(const char *name, void *user);
+/** The same for filters and deliveries: a label goes before the attribute of its name. */
+const char *device_word(const char *name, void *user);
 void device_sort(struct tn_fleet *fleet);
 
 /* ---- class.c ---- */
@@ -355,6 +378,8 @@ void class_runtime_text(const struct class *class, int runtime, char ret_text[TN
 
 /* ---- release.c ---- */
 
+/** Puts the release's row. @return 0, TN_E_NOMEM, … */
+int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err);
 bool release_load_row(const void *row, void *fleet);
 bool engine_load_row(const void *row, void *fleet);
 bool attachment_load_row(const void *row, void *fleet);
@@ -362,7 +387,12 @@ bool channel_load_row(const void *row, void *fleet);
 void release_free(struct release *release);
 void attachment_free(struct attachment *attachment);
 void channel_free(struct channel *channel);
+/** Also one that was removed. */
 struct release *release_find(const struct tn_fleet *fleet, const char *model, const char *version);
+/** NULL when there is none or it was removed. */
+struct release *release_there(const struct tn_fleet *fleet, const char *model, const char *version);
+/** Keeps the files of its variants and its engines. */
+int release_keep(struct tn_fleet *fleet, const struct release *release, struct tn_error *err);
 const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
                                    const char *name);
 struct engine *engine_of_release(const struct release *release, const char *hex);
@@ -394,6 +424,12 @@ bool kind_index_key(enum tn_flavor flavor, const struct tn_version *version,
                     const struct tn_gpu *gpu, char ret_key[KIND_INDEX_KEY]);
 /** The index key of one class alone, in new memory; NULL when that has run out. */
 char *kind_exact_key(const char *index_key, const char *gpu_class);
+
+/* ---- keep.c ---- */
+
+bool pin_load_row(const void *row, void *fleet);
+void pin_free(struct pin *pin);
+int keep_blob(struct tn_fleet *fleet, const struct tn_digest *digest, struct tn_error *err);
 
 /* ---- match.c ---- */
 
@@ -452,7 +488,8 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
-/** Takes back what the device never fetched; it may be given again. */
+/** Takes back what the device never fetched; it may be given again. Of those of a device the oldest
+ * are forgotten. */
 int action_withdraw(struct tn_fleet *fleet, struct action *action, const char *why, int64_t now_ms,
                     struct tn_error *err);
 /** Cancels at once what was never fetched, asks the device to cancel the rest; does not match anew.
@@ -512,5 +549,30 @@ void token_free(struct token *token);
 int token_random(char ret_token[65], struct tn_error *err);
 int token_hash(const char *token, struct tn_digest *ret_hash, struct tn_error *err);
 bool hash_equal(const struct tn_digest *a, const struct tn_digest *b);
+
+/* ---- signing.c ---- */
+
+void signing_free(struct signing *signing);
+/** NULL without memory. */
+struct signing *signing_new(const struct tn_signatures *signatures, struct tn_error *err);
+/** Of a row; `ret_signing` stays NULL for one without signatures. @return 0, TN_E_INVALID, … */
+int signing_load(const char *row_text, struct signing **ret_signing, struct tn_error *err);
+/** For the row, in new memory; NULL = none. */
+char *signing_row(const struct signing *signing);
+/** What is signed of an engine's record. @return 0, TN_E_INVALID, TN_E_TOOBIG, TN_E_NOMEM */
+int engine_signed_text(const json_t *record, struct tn_buf *ret_text, struct tn_error *err);
+/**
+ * Whether signatures that came may be kept beside those that are there, and whether all together
+ * are enough.
+ * @param there may be NULL
+ * @return 0, TN_E_UNTRUSTED with key and cure, TN_E_INVALID, TN_E_TOOBIG
+ */
+int signing_check(const struct tn_fleet *fleet, const struct signing *there, const json_t *given,
+                  const struct tn_buf *text, struct tn_signatures *ret_all, bool *ret_news,
+                  struct tn_error *err);
+/** Members `signatures` and `signed` ("trusted", "untrusted", "no"). */
+void engine_set_signatures(json_t *json, const struct tn_fleet *fleet, const struct engine *engine);
+void release_set_signatures(json_t *json, const struct tn_fleet *fleet,
+                            const struct release *release);
 
 #endif

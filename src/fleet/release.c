@@ -18,6 +18,13 @@ struct release *release_find(const struct tn_fleet *fleet, const char *model, co
     return key ? tn_map_get(&fleet->releases, key) : NULL;
 }
 
+struct release *release_there(const struct tn_fleet *fleet, const char *model, const char *version)
+{
+    struct release *release = release_find(fleet, model, version);
+
+    return release && !release->removed_ms ? release : NULL;
+}
+
 const struct channel *channel_find(const struct tn_fleet *fleet, const char *model,
                                    const char *name)
 {
@@ -85,30 +92,7 @@ void engine_touch(struct tn_fleet *fleet, const char *hex)
         engine->release->generation++;
 }
 
-/* ---- blobs that are referred to ---- */
-
-static int keep_blob(struct tn_fleet *fleet, const struct tn_digest *digest, struct tn_error *err)
-{
-    char hex[TN_DIGEST_HEX];
-    char *copy;
-    int rc;
-
-    tn_digest_hex(digest, hex);
-    if (tn_map_get(&fleet->kept_blobs, hex))
-        return TN_OK;
-    rc = copy_text(hex, &copy, err);
-    if (rc == TN_OK)
-        rc = tn_map_put(&fleet->kept_blobs, copy, copy, err);
-    return rc;
-}
-
-bool tn_fleet_keeps_blob(const struct tn_digest *digest, void *fleet)
-{
-    char hex[TN_DIGEST_HEX];
-
-    tn_digest_hex(digest, hex);
-    return tn_map_get(&((struct tn_fleet *)fleet)->kept_blobs, hex) != NULL;
-}
+/* ---- files that a manifest names ---- */
 
 typedef int (*digest_fn)(struct tn_fleet *fleet, const struct tn_digest *digest, void *user,
                          struct tn_error *err);
@@ -171,6 +155,16 @@ json_t *tn_fleet_missing_blobs(struct tn_fleet *fleet, const json_t *manifest)
     return missing;
 }
 
+int release_keep(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
+{
+    int rc =
+        each_digest(fleet, json_object_get(release->manifest, "variants"), 0, keep_one, NULL, err);
+
+    for (size_t i = 0; rc == TN_OK && i < release->engines.count; i++)
+        rc = keep_blob(fleet, &((const struct engine *)release->engines.item[i])->digest, err);
+    return rc;
+}
+
 /* ---- engines in memory ---- */
 
 static void engine_free(struct engine *engine)
@@ -180,6 +174,7 @@ static void engine_free(struct engine *engine)
     json_decref(engine->record);
     free(engine->record_text);
     free(engine->revoked_why);
+    signing_free(engine->signing);
     free(engine);
 }
 
@@ -270,6 +265,8 @@ bool engine_load_row(const void *row_, void *user)
     int64_t bytes = 0;
     int rc = engine ? copy_text(row->revoked_why, &engine->revoked_why, NULL) : TN_E_CORRUPT;
 
+    if (rc == TN_OK && (rc = signing_load(row->signatures, &engine->signing, NULL)) < 0)
+        engine_free(engine);
     if (rc < 0)
         return fleet_hurt(fleet, rc) == TN_OK;
     engine->added_ms = row->added_ms;
@@ -286,6 +283,7 @@ bool engine_load_row(const void *row_, void *user)
 
 static int engine_put(struct tn_fleet *fleet, const struct engine *engine, struct tn_error *err)
 {
+    tn_auto(tn_str_free) char *signatures = signing_row(engine->signing);
     struct tn_row_engine row = { .model = engine->release->model,
                                  .version = engine->release->version,
                                  .digest = engine->hex,
@@ -293,8 +291,11 @@ static int engine_put(struct tn_fleet *fleet, const struct engine *engine, struc
                                  .bytes = engine->bytes,
                                  .added_ms = engine->added_ms,
                                  .revoked_ms = engine->revoked_ms,
-                                 .revoked_why = engine->revoked_why };
+                                 .revoked_why = engine->revoked_why,
+                                 .signatures = signatures };
 
+    if (engine->signing && !signatures)
+        return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "an engine"));
     return fleet_put(fleet, TN_TABLE_ENGINE, &row, err);
 }
 
@@ -361,14 +362,88 @@ static int engine_publish(struct tn_fleet *fleet, struct engine *engine, const c
     return rc < 0 ? rc : deploy_engine(fleet, engine, now_ms, err);
 }
 
+/* Signatures that came, over the record that is kept.
+ * @param ret_signing all that count now; NULL = those that were there */
+static int engine_signing(const struct tn_fleet *fleet, const struct engine *engine,
+                          const json_t *given, struct signing **ret_signing, struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    struct tn_signatures all;
+    bool news = false;
+    int rc;
+
+    if (!given && !fleet->signatures_required)
+        return TN_OK;
+    rc = engine_signed_text(engine->record, &text, err);
+    if (rc == TN_OK)
+        rc = signing_check(fleet, engine->signing, given, &text, &all, &news, err);
+    if (rc < 0)
+        return tn_while(err, rc, "engine %.12s", engine->hex);
+    if (news && (*ret_signing = signing_new(&all, err)) == NULL)
+        return TN_E_NOMEM;
+    return TN_OK;
+}
+
+/* Once more: only further signatures are news. */
+static int engine_again(struct tn_fleet *fleet, struct engine *engine, const json_t *signatures,
+                        const char *who, int64_t now_ms, struct tn_error *err)
+{
+    struct signing *signing = NULL;
+    int rc;
+
+    if (engine->revoked_ms)
+        return tn_fail(err, TN_E_USAGE, "engine %.12s was revoked: %s", engine->hex,
+                       engine->revoked_why ? engine->revoked_why : "");
+    rc = engine_signing(fleet, engine, signatures, &signing, err);
+    if (rc < 0 || !signing)
+        return rc;
+    signing_free(engine->signing);
+    engine->signing = signing;
+    rc = engine_put(fleet, engine, err);
+    if (rc < 0)
+        return rc;
+    return fleet_audit(fleet, who, "engine-sign", now_ms,
+                       json_pack("{s:s,s:s,s:s}", "model", engine->release->model, "version",
+                                 engine->release->version, "digest", engine->hex),
+                       err);
+}
+
+/* What is stored: the signatures lie beside it. */
+static json_t *without_signatures(const json_t *json)
+{
+    json_t *bare = json_copy((json_t *)json);
+
+    (void)json_object_del(bare, "signatures");
+    return bare;
+}
+
+static int engine_first(struct tn_fleet *fleet, struct release *release, const json_t *record,
+                        const char *who, int64_t now_ms, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *bare = without_signatures(record);
+    tn_auto(tn_str_free) char *text = bare ? tn_json_text(bare) : NULL;
+    struct engine *engine = text ? engine_new(release, text, err) : NULL;
+    int rc;
+
+    if (!engine)
+        return tn_fail(err, TN_E_NOMEM, "an engine");
+    rc = engine_check(fleet, engine, err);
+    if (rc == TN_OK)
+        rc = engine_signing(fleet, engine, json_object_get(record, "signatures"), &engine->signing,
+                            err);
+    if (rc == TN_OK)
+        return engine_publish(fleet, engine, who, now_ms, err);
+    engine_free(engine);
+    return rc;
+}
+
 int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *version,
                         const json_t *record, const char *who, int64_t now_ms, struct tn_error *err)
 {
-    struct release *release = release_find(fleet, model, version);
+    struct release *release = release_there(fleet, model, version);
     tn_auto(tn_record_done) struct tn_record checked = { 0 };
-    tn_auto(tn_str_free) char *text = NULL;
-    struct engine *engine;
-    const struct engine *there;
+    char hex[TN_DIGEST_HEX];
+    struct engine *there;
     int rc;
 
     if (!release)
@@ -379,20 +454,11 @@ int tn_fleet_engine_add(struct tn_fleet *fleet, const char *model, const char *v
     rc = tn_record_from_json(record, &checked, err);
     if (rc < 0)
         return rc;
-    text = tn_json_text(record);
-    engine = text ? engine_new(release, text, err) : NULL;
-    if (!engine)
-        return tn_fail(err, TN_E_NOMEM, "an engine");
-    there = engine_of_release(release, engine->hex);
-    rc = there ? TN_OK : engine_check(fleet, engine, err);
-    if (there && there->revoked_ms)
-        rc = tn_fail(err, TN_E_USAGE, "engine %.12s was revoked: %s", engine->hex,
-                     there->revoked_why ? there->revoked_why : "");
-    if (there || rc < 0) {
-        engine_free(engine);
-        return rc;
-    }
-    return engine_publish(fleet, engine, who, now_ms, err);
+    tn_digest_hex(&checked.digest, hex);
+    there = engine_of_release(release, hex);
+    return there
+               ? engine_again(fleet, there, json_object_get(record, "signatures"), who, now_ms, err)
+               : engine_first(fleet, release, record, who, now_ms, err);
 }
 
 /* ---- revoking ---- */
@@ -453,6 +519,7 @@ void release_free(struct release *release)
     json_decref(release->manifest);
     free(release->manifest_text);
     free(release->created_by);
+    signing_free(release->signing);
     free(release->model);
     free(release->version);
     free(release->key);
@@ -536,7 +603,13 @@ bool release_load_row(const void *row_, void *user)
     int rc = release ? copy_text(row->created_by, &release->created_by, NULL) : TN_E_CORRUPT;
 
     if (rc == TN_OK)
+        rc = signing_load(row->signatures, &release->signing, NULL);
+    if (rc == TN_OK) {
         release->created_ms = row->created_ms;
+        release->removed_ms = row->removed_ms;
+    }
+    if (rc == TN_OK && release->removed_ms)
+        fleet->release_list.count--; /* where release_new() has just put it */
     return fleet_hurt(fleet, rc) == TN_OK;
 }
 
@@ -598,44 +671,127 @@ static int64_t creation_time(const struct tn_fleet *fleet, const struct release 
     return time_ms;
 }
 
-int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
-                         int64_t now_ms, struct tn_error *err)
+int release_put(struct tn_fleet *fleet, const struct release *release, struct tn_error *err)
 {
-    tn_auto(tn_str_free) char *text = NULL;
-    struct release *release;
-    struct tn_row_release row;
-    const char *model = tn_json_str(manifest, "model", "");
-    const char *version = tn_json_str(manifest, "version", "");
-    int rc = check_manifest(fleet, manifest, err);
+    tn_auto(tn_str_free) char *signatures = signing_row(release->signing);
+    struct tn_row_release row = { .model = release->model,
+                                  .version = release->version,
+                                  .manifest = release->manifest_text,
+                                  .created_ms = release->created_ms,
+                                  .created_by = release->created_by,
+                                  .removed_ms = release->removed_ms,
+                                  .signatures = signatures };
 
+    if (release->signing && !signatures)
+        return fleet_hurt(fleet, tn_fail(err, TN_E_NOMEM, "a release"));
+    return fleet_put(fleet, TN_TABLE_RELEASE, &row, err);
+}
+
+/* Whether what was published before may be published again. */
+static int check_same(const struct release *release, const char *text, struct tn_error *err)
+{
+    if (release->removed_ms)
+        return tn_fail(err, TN_E_USAGE,
+                       "release %.80s@%.80s was removed, and a version is never used twice: give "
+                       "another one",
+                       release->model, release->version);
+    if (strcmp(release->manifest_text, text) != 0)
+        return tn_fail(err, TN_E_USAGE,
+                       "release %.80s@%.80s is published with other content, and a release never "
+                       "changes: give another version",
+                       release->model, release->version);
+    return TN_OK;
+}
+
+/* Once more: only further signatures are news. */
+static int release_again(struct tn_fleet *fleet, struct release *release, struct signing *signing,
+                         const char *who, int64_t now_ms, struct tn_error *err)
+{
+    int rc;
+
+    if (!signing)
+        return TN_OK;
+    signing_free(release->signing);
+    release->signing = signing;
+    rc = release_put(fleet, release, err);
     if (rc < 0)
         return rc;
-    text = tn_json_text(manifest);
-    if (!text)
-        return tn_fail(err, TN_E_NOMEM, "a release");
-    release = release_find(fleet, model, version);
-    if (release)
-        return strcmp(release->manifest_text, text) == 0
-                   ? TN_OK
-                   : tn_fail(err, TN_E_USAGE,
-                             "release %.80s@%.80s exists with other content: releases never change",
-                             model, version);
-    release = release_new(fleet, model, version, text, err);
-    if (!release)
+    return fleet_audit(fleet, who, "release-sign", now_ms,
+                       json_pack("{s:s,s:s}", "model", release->model, "version", release->version),
+                       err);
+}
+
+static int release_first(struct tn_fleet *fleet, const json_t *manifest, const char *text,
+                         struct signing *signing, const char *who, int64_t now_ms,
+                         struct tn_error *err)
+{
+    const char *model = tn_json_str(manifest, "model", "");
+    const char *version = tn_json_str(manifest, "version", "");
+    struct release *release = release_new(fleet, model, version, text, err);
+    int rc;
+
+    if (!release) {
+        signing_free(signing);
         return fleet_hurt(fleet, TN_E_NOMEM);
+    }
+    release->signing = signing;
     release->created_ms = creation_time(fleet, release, now_ms);
     rc = fleet_hurt(fleet, copy_text(who, &release->created_by, err));
-    row = (struct tn_row_release) { .model = release->model,
-                                    .version = release->version,
-                                    .manifest = text,
-                                    .created_ms = release->created_ms,
-                                    .created_by = who };
     if (rc == TN_OK)
-        rc = fleet_put(fleet, TN_TABLE_RELEASE, &row, err);
+        rc = release_put(fleet, release, err);
     if (rc == TN_OK)
         rc = fleet_audit(fleet, who, "release-add", now_ms,
                          json_pack("{s:s,s:s}", "model", model, "version", version), err);
     return rc < 0 ? rc : fleet_hurt(fleet, deployments_settle(fleet, err));
+}
+
+/* As engine_signing(). */
+static int release_signing(const struct tn_fleet *fleet, const struct release *there,
+                           const json_t *manifest, struct signing **ret_signing,
+                           struct tn_error *err)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    const json_t *given = json_object_get(manifest, "signatures");
+    struct tn_signatures all;
+    bool news = false;
+    int rc;
+
+    if (!given && !fleet->signatures_required)
+        return TN_OK;
+    rc = tn_signed_manifest(manifest, &text, err);
+    if (rc == TN_OK)
+        rc = signing_check(fleet, there ? there->signing : NULL, given, &text, &all, &news, err);
+    if (rc < 0)
+        return tn_while(err, rc, "release %.80s@%.80s", tn_json_str(manifest, "model", ""),
+                        tn_json_str(manifest, "version", ""));
+    if (news && (*ret_signing = signing_new(&all, err)) == NULL)
+        return TN_E_NOMEM;
+    return TN_OK;
+}
+
+int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const char *who,
+                         int64_t now_ms, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *bare = without_signatures(manifest);
+    tn_auto(tn_str_free) char *text = NULL;
+    struct signing *signing = NULL;
+    struct release *release;
+    int rc = check_manifest(fleet, manifest, err);
+
+    if (rc < 0)
+        return rc;
+    text = bare ? tn_json_text(bare) : NULL;
+    if (!text)
+        return tn_fail(err, TN_E_NOMEM, "a release");
+    release = release_find(fleet, tn_json_str(manifest, "model", ""),
+                           tn_json_str(manifest, "version", ""));
+    rc = release ? check_same(release, text, err) : TN_OK;
+    if (rc == TN_OK)
+        rc = release_signing(fleet, release, manifest, &signing, err);
+    if (rc < 0)
+        return rc;
+    return release ? release_again(fleet, release, signing, who, now_ms, err)
+                   : release_first(fleet, manifest, text, signing, who, now_ms, err);
 }
 
 /* ---- attachments ---- */
@@ -799,7 +955,7 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
     const struct channel *now = channel_find(fleet, model, channel);
     int rc = check_name("channel", channel, err);
 
-    if (rc == TN_OK && !release_find(fleet, model, version))
+    if (rc == TN_OK && !release_there(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;

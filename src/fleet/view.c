@@ -138,7 +138,7 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
     for (size_t i = after(devices, page->cursor); array && i < devices->count; i++) {
         struct tn_fleet_device *device = devices->item[i];
 
-        if (filter && !tn_filter_matches(filter, device_attribute, device))
+        if (filter && !tn_filter_matches(filter, device_word, device))
             continue;
         if (json_array_size(array) == limit) { /* there is one more */
             const json_t *last = json_array_get(array, limit - 1);
@@ -191,6 +191,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
     set_time(json, "added", engine->added_ms);
     tn_json_set_str(json, "state", engine->revoked_ms ? "revoked" : "in-force");
     tn_json_set_str(json, "revoked_why", engine->revoked_why);
+    tn_json_set(json, "pinned", json_boolean(tn_map_get(&fleet->pins, engine->hex)));
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
         const struct attachment *attachment = attachment_find(fleet, engine->hex, kinds[i]);
         char hex[TN_DIGEST_HEX];
@@ -204,6 +205,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
                                               (json_int_t)attachment->bytes));
     }
     tn_json_set(json, "attachments", attachments);
+    engine_set_signatures(json, fleet, engine);
     tn_json_set(json, "record", json_incref(engine->record));
     return json;
 }
@@ -245,6 +247,7 @@ static json_t *release_summary(const struct tn_fleet *fleet, const struct releas
     tn_json_set(json, "variants", json_incref(json_object_get(release->manifest, "variants")));
     tn_json_set_int(json, "engines", (int64_t)release->engines.count);
     tn_json_set_int(json, "engines_in_force", (int64_t)in_force);
+    release_set_signatures(json, fleet, release);
     return json;
 }
 
@@ -300,7 +303,7 @@ json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct
 
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version)
 {
-    const struct release *release = release_find(fleet, model, version);
+    const struct release *release = release_there(fleet, model, version);
     json_t *json = release ? release_summary(fleet, release) : NULL;
 
     if (!json)
@@ -312,7 +315,7 @@ json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const c
 
 json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version)
 {
-    const struct release *release = release_find(fleet, model, version);
+    const struct release *release = release_there(fleet, model, version);
 
     return release ? engines_of(fleet, release) : NULL;
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { SWEEP_MS = 1000 };
+enum { SWEEP_MS = 1000, LONGEST_S = 7 * 24 * 3600 };
 
 static void opened(struct tn_http *http, struct MHD_Connection *mhd, void **context)
 {
@@ -66,13 +66,14 @@ void tn_connection_phase(struct tn_http *http, struct tn_connection *connection,
 {
     const struct tn_http_options *options = &http->options;
     int64_t ms = phase == TN_PHASE_IDLE ? options->idle_ms : options->head_ms;
+    int64_t s = bytes / options->slowest_bytes_per_s; /* as many as the client says: bounded */
 
     assert(bytes >= 0);
     if (!connection)
         return;
     connection->phase = phase;
     connection->deadline =
-        http->now + ms * TN_NSEC_PER_MS + bytes / options->slowest_bytes_per_s * TN_NSEC_PER_S;
+        http->now + ms * TN_NSEC_PER_MS + (s < LONGEST_S ? s : LONGEST_S) * TN_NSEC_PER_S;
 }
 
 /* A client that died in the middle of a body: all that it sent was read, and no more will come.

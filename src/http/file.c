@@ -35,6 +35,8 @@ static void queue_up(struct tn_transfer *transfer)
         http->first_waiting = transfer;
     http->last_waiting = transfer;
     http->figures.waiting_downloads++;
+    if (transfer->connection)
+        transfer->connection->deadline = INT64_MAX; /* it is we who are slow */
     MHD_suspend_connection(transfer->mhd);
 }
 
@@ -47,6 +49,7 @@ static void wake_first(struct tn_http *http)
         http->last_waiting = NULL;
     transfer->waiting = false;
     http->figures.waiting_downloads--;
+    tn_connection_phase(http, transfer->connection, TN_PHASE_ANSWER, PIECE);
     http->resumed = true;
     MHD_resume_connection(transfer->mhd);
 }

@@ -18,9 +18,10 @@ static const char type_problem[] = "application/problem+json";
 static const struct {
     int code, status;
 } error_status[] = {
-    { TN_E_NOTFOUND, 404 },  { TN_E_USAGE, 400 },       { TN_E_INVALID, 400 }, { TN_E_TOOBIG, 413 },
-    { TN_E_CORRUPT, 422 },   { TN_E_AGAIN, 503 },       { TN_E_NOSPACE, 507 }, { TN_E_ACCESS, 403 },
-    { TN_E_CANCELLED, 410 }, { TN_E_UNSUPPORTED, 501 }, { TN_E_NOMEM, 503 },
+    { TN_E_NOTFOUND, 404 },    { TN_E_USAGE, 400 },   { TN_E_INVALID, 400 },
+    { TN_E_TOOBIG, 413 },      { TN_E_CORRUPT, 422 }, { TN_E_AGAIN, 503 },
+    { TN_E_NOSPACE, 507 },     { TN_E_ACCESS, 403 },  { TN_E_CANCELLED, 410 },
+    { TN_E_UNSUPPORTED, 501 }, { TN_E_NOMEM, 503 },   { TN_E_UNTRUSTED, 403 },
 };
 
 static const struct {

@@ -48,24 +48,55 @@ const char *tn_http_query(struct tn_http_request *request, const char *name)
     return kept;
 }
 
+bool tn_http_query_given(const struct tn_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->mhd, MHD_GET_ARGUMENT_KIND, name) != NULL;
+}
+
 const char *tn_http_header(const struct tn_http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
 }
 
-/* The numeric address of the other end of the connection. */
+static enum MHD_Result keep_last(void *user, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    const char **pair = user; /* the name that is looked for, and its value */
+
+    (void)kind;
+    if (strcasecmp(name, pair[0]) == 0)
+        pair[1] = value;
+    return MHD_YES;
+}
+
+/* Of a header that stands there several times, as a proxy adds its own behind the client's. */
+static const char *last_header(const struct tn_http_request *request, const char *name)
+{
+    const char *pair[2] = { name, NULL };
+
+    (void)MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, keep_last, pair);
+    return pair[1];
+}
+
+/* The numeric address of the other end of the connection; one of IPv4 that came in over a socket of
+ * IPv6 as what it is, so that it equals --trusted-proxy. */
 static bool peer_address(const struct tn_http_request *request, char *ret_text, size_t size)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    static const char mapped[] = "::ffff:";
     socklen_t length;
 
     if (!info || !info->client_addr)
         return false;
     length = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                       : sizeof(struct sockaddr_in);
-    return getnameinfo(info->client_addr, length, ret_text, (socklen_t)size, NULL, 0,
-                       NI_NUMERICHOST) == 0;
+    if (getnameinfo(info->client_addr, length, ret_text, (socklen_t)size, NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        return false;
+    if (tn_text_starts(ret_text, mapped) && strchr(ret_text, '.'))
+        (void)memmove(ret_text, ret_text + strlen(mapped), strlen(ret_text + strlen(mapped)) + 1);
+    return true;
 }
 
 static bool is_behind_proxy(const struct tn_http_request *request)
@@ -84,7 +115,7 @@ const char *tn_http_address(struct tn_http_request *request)
         return request->address;
     if (!peer_address(request, request->address, sizeof(request->address)))
         (void)tn_text_copy(request->address, sizeof(request->address), "unknown");
-    forwarded = is_behind_proxy(request) ? tn_http_header(request, "X-Forwarded-For") : NULL;
+    forwarded = is_behind_proxy(request) ? last_header(request, "X-Forwarded-For") : NULL;
     if (forwarded) {
         /* the last entry is the proxy's own observation; earlier ones are the client's claims */
         last = strrchr(forwarded, ',');
@@ -103,7 +134,7 @@ bool tn_http_is_tls(const struct tn_http_request *request)
         return true;
     if (!request->http->options.trusted_proxy)
         return false;
-    forwarded = tn_http_header(request, "X-Forwarded-Proto");
+    forwarded = last_header(request, "X-Forwarded-Proto");
     return forwarded && strcasecmp(forwarded, "https") == 0 && is_behind_proxy(request);
 }
 

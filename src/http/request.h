@@ -22,6 +22,8 @@ const char *tn_http_path(const struct tn_http_request *request);
 const char *tn_http_part(const struct tn_http_request *request, const char *name);
 /** A decoded query argument, or NULL; one that cannot be decoded counts as not given. */
 const char *tn_http_query(struct tn_http_request *request, const char *name);
+/** Whether the argument is there at all, readable or not. */
+bool tn_http_query_given(const struct tn_http_request *request, const char *name);
 const char *tn_http_header(const struct tn_http_request *request, const char *name);
 /** "http://HOST", from the Host header as the client wrote it. */
 const char *tn_http_origin(struct tn_http_request *request);

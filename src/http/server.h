@@ -13,6 +13,8 @@
  *     body      until the body is whole             head_ms + bytes / slowest_bytes_per_s
  *     answer    until the answer is sent            head_ms + bytes / slowest_bytes_per_s
  *
+ * and none more than a week, however many bytes were announced.
+ *
  * A server belongs to one thread. SIGPIPE must be ignored by the program.
  */
 #ifndef TN_HTTP_SERVER_H

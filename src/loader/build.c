@@ -305,6 +305,7 @@ static int publish(struct tn_job *job, struct tn_rung *rung, struct tn_put *put,
         rc = tn_put_commit(put, &record, ret_entry, err);
     if (rc < 0)
         return rc;
+    tn_object_built_here(job->store, ret_entry);
     job->result->build_seconds = built->total_seconds;
     return 1;
 }

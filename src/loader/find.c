@@ -38,8 +38,9 @@ static void note_passed(const char *path, const struct tn_error *why, void *user
     tn_rung_because(user, "store: %s", why->text);
 }
 
-/* Verifies the bytes; a changed plan is set aside so that the next call does not meet it again. */
-static bool whole(struct tn_job *job, struct tn_rung *rung, const struct tn_entry *entry)
+/* Verifies the bytes, and who vouches for them; a changed plan is set aside so that the next call
+ * does not meet it again. */
+static bool whole(struct tn_job *job, struct tn_rung *rung, struct tn_entry *entry)
 {
     struct tn_error why = { 0 };
     struct tn_refusal fell;
@@ -53,6 +54,8 @@ static bool whole(struct tn_job *job, struct tn_rung *rung, const struct tn_entr
         return false;
     }
     rc = job->options->no_verify ? TN_OK : tn_object_verify(job->store, entry, false, &why);
+    if (rc == TN_OK)
+        rc = tn_job_trusts(job, entry, &why);
     if (rc == TN_OK)
         return true;
     tn_rung_because(rung->report, "store: %s", why.text);

@@ -76,7 +76,7 @@ static int no_engine(const struct tn_job *job, struct tn_error *err)
     for (size_t i = 0; i < job->result->rung_count; i++)
         tn_buf_addf(&text, "%s%s: %s", i ? "; " : "",
                     tn_precision_name(job->result->rung[i].precision), job->result->rung[i].reason);
-    return tn_fail(err, TN_E_NOENGINE, "no rung gave an engine: %s", tn_buf_text(&text));
+    return tn_fail(err, tn_job_none(job), "no rung gave an engine: %s", tn_buf_text(&text));
 }
 
 /* ---- MODEL: a file or a name ---- */
@@ -159,6 +159,10 @@ static bool consider_named(struct tn_entry *entry, void *user)
         tn_buf_addf(&search->passed, "; %s", why.text);
         return true;
     }
+    if (tn_job_trusts(job, entry, &why) < 0) {
+        tn_buf_addf(&search->passed, "; %s", why.text);
+        return true;
+    }
     return keep(search, entry);
 }
 
@@ -238,7 +242,7 @@ static int nothing_named(const struct tn_job *job, const struct named_search *se
     if (search->seen == 0)
         return tn_fail(err, TN_E_NOTFOUND, "'%s' is neither a file nor a model in the store '%s'",
                        model, tn_store_root(job->store, 0));
-    return tn_fail(err, TN_E_NOENGINE,
+    return tn_fail(err, tn_job_none(job),
                    "the store holds %d engine%s of '%s', none for this device%s", search->seen,
                    search->seen == 1 ? "" : "s", model, tn_buf_text(&search->passed));
 }
@@ -491,6 +495,8 @@ int tn_job_begin(struct tn_job *job, struct tn_error *err)
     job->from_file = is_file(model);
     if (rc == TN_OK && job->from_file)
         rc = tn_spec_read_with(model, tn_facts_digest, job->store, &job->spec, err);
+    if (rc == TN_OK)
+        rc = tn_job_trust_begin(job, err);
     if (rc < 0)
         return rc;
     (void)tn_text_copy(job->result->model, sizeof(job->result->model), job->spec.name);
@@ -539,6 +545,7 @@ void tn_job_done(struct tn_job *job)
             tn_model_done(&job->model[i]);
     tn_shapes_done(&job->shapes);
     tn_spec_done(&job->spec);
+    tn_keyring_done(&job->trusted);
     tn_fd_done(&job->fetched_fd);
     free(job->machine);
     free(job->named);

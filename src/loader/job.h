@@ -8,6 +8,7 @@
 #include "loader/load.h"
 #include "loader/loader.h"
 #include "loader/target.h"
+#include "recipe/signature.h"
 #include "store/refusal.h"
 #include "store/spool.h"
 #include "store/store.h"
@@ -29,6 +30,9 @@ struct tn_job {
     bool build_forbidden;
     bool from_file; /* MODEL is a file, or a release whose files were fetched; not a name */
     int fetched_fd; /* lock on those files; -1 = none */
+    bool signature_required;
+    struct tn_keyring trusted; /* read where signatures are required */
+    size_t distrusted;         /* engines and releases that were passed over for their signature */
     /* of the engine that is being proved: */
     const char *source; /* "store", "remote", "built", "waited"; static */
     bool tried;         /* a child has loaded it in this call */
@@ -58,6 +62,33 @@ struct tn_rung {
     struct tn_digest key;
     struct tn_rung_report *report;
 };
+
+/** Whether signatures are required, and whose count. @return as tn_config_keyring() */
+int tn_job_trust_begin(struct tn_job *job, struct tn_error *err);
+
+/** Whether an engine of a store may be taken: built on this host, or signed by a trusted key, which
+ * is verified once and noted. Without the requirement all may. @return 0, TN_E_UNTRUSTED with the
+ * cure (counted in job->distrusted), TN_E_NOMEM */
+int tn_job_trusts(struct tn_job *job, struct tn_entry *entry, struct tn_error *err);
+
+/** The same of a remote's record before it is fetched, and of a release before its models are
+ * built. @return as tn_job_trusts() */
+int tn_job_trusts_record(struct tn_job *job, const struct tn_record *record,
+                         const json_t *signatures, struct tn_error *err);
+int tn_job_trusts_release(struct tn_job *job, const json_t *release, struct tn_error *err);
+
+/** Whether an engine is of a variant of that release. @return as tn_job_trusts() */
+int tn_job_belongs(struct tn_job *job, const json_t *release, const struct tn_record *record,
+                   struct tn_error *err);
+
+/** Puts the signatures that came with an engine into its mark; failure only means that they are not
+ * there. */
+void tn_job_keep_signatures(const struct tn_job *job, const struct tn_entry *entry,
+                            const json_t *signatures);
+
+/** The code of a call that found no engine: TN_E_UNTRUSTED where one was passed over for its
+ * signature, else TN_E_NOENGINE. */
+int tn_job_none(const struct tn_job *job);
 
 /** Adds a warning to the result; more than fit are dropped. */
 void tn_job_warn(struct tn_job *job, const char *format, ...) TN_PRINTF(2, 3);

@@ -47,9 +47,11 @@ struct tn_get_options {
     bool force; /* build also on a hit: another engine of the same recipe, with a newer number */
     bool allow_host_code;
     bool no_verify;             /* take the bytes of plans for what their records say */
+    bool signature_required;    /* also where the spec does not say so */
     struct tn_load *load;       /* the application loads it, too; NULL = it is only handed out */
     tn_nsec build_time_limit;   /* of one build; 0 = the toolchain's default */
     int64_t build_memory_bytes; /* address space of a build; 0 = the toolchain's default */
+    const char *trusted_keys;   /* folder of keys that count; NULL = those of config.yaml */
     const struct tn_remote *remote; /* asked after the stores, in this order; may be NULL */
     size_t remote_count;
     tn_get_event_fn event;
@@ -81,11 +83,12 @@ struct tn_get_result {
     char runtime[TN_RUNTIME_TEXT]; /* "rtx1.7.1.116" */
     char gpu[96];                  /* name of the GPU it is for; "" = none was asked for */
     double seconds;                /* of the whole call */
-    double build_seconds; /* of the build, when there was one; else of the build that made the
-                             engine */
-    char derived_by[160]; /* converter, "" = the file itself */
-    char log[1024];       /* everything that the last build of this call said; "" = no build */
-    char note[320];       /* trouble that cost nothing now, such as a collection that failed */
+    double build_seconds;    /* of the build, when there was one; else of the build that made the
+                                engine */
+    bool signature_required; /* by the options or the spec */
+    char derived_by[160];    /* converter, "" = the file itself */
+    char log[1024];          /* everything that the last build of this call said; "" = no build */
+    char note[320];          /* trouble that cost nothing now, such as a collection that failed */
     char warning[TN_GET_WARNINGS_MAX][320];
     size_t warning_count;
 };
@@ -95,6 +98,7 @@ struct tn_get_result {
  *
  * @param ret_result always filled as far as the call came; end it with tn_get_result_done()
  * @return 0; TN_E_NOENGINE (no rung gave one: the text tells rung by rung what was tried);
+ *         TN_E_UNTRUSTED (the same, and one was passed over for want of a trusted signature);
  *         TN_E_USAGE, TN_E_INVALID, TN_E_NOTFOUND, … for a request that cannot be begun;
  *         TN_E_AGAIN (an engine was found, but the wanted level could not be reached on this
  *         machine now; the result holds it); with `load` also TN_E_AGAIN and TN_E_UNSUPPORTED as of

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "loader/facts.h"
+#include "recipe/config.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -130,13 +131,13 @@ static void add_environment(struct tn_buf *key)
             add_text(key, *one);
 }
 
-_Static_assert(sizeof(struct tn_get_options) == 136, "a new option belongs into add_options()");
+_Static_assert(sizeof(struct tn_get_options) == 144, "a new option belongs into add_options()");
 
 static void add_options(struct tn_buf *key, const struct tn_get_options *options)
 {
     const struct {
         int64_t level, time, memory;
-        bool may_load, no_build, no_verify, exact, host_code;
+        bool may_load, no_build, no_verify, exact, host_code, is_signed;
     } plain = { .level = options->level,
                 .time = options->build_time_limit,
                 .memory = options->build_memory_bytes,
@@ -144,7 +145,8 @@ static void add_options(struct tn_buf *key, const struct tn_get_options *options
                 .no_build = options->no_build,
                 .no_verify = options->no_verify,
                 .exact = options->exact,
-                .host_code = options->allow_host_code };
+                .host_code = options->allow_host_code,
+                .is_signed = options->signature_required };
 
     add_text(key, options->model);
     add_text(key, options->precision);
@@ -154,9 +156,10 @@ static void add_options(struct tn_buf *key, const struct tn_get_options *options
     add_text(key, options->for_device);
     add_text(key, options->store);
     add_text(key, options->python);
-    tn_buf_addf(key, "%lld %lld %lld %d%d%d%d%d", (long long)plain.level, (long long)plain.time,
+    add_text(key, options->trusted_keys);
+    tn_buf_addf(key, "%lld %lld %lld %d%d%d%d%d%d", (long long)plain.level, (long long)plain.time,
                 (long long)plain.memory, plain.may_load, plain.no_build, plain.no_verify,
-                plain.exact, plain.host_code);
+                plain.exact, plain.host_code, plain.is_signed);
 }
 
 /* Relative paths mean another thing in another folder, trust is another for another user. */
@@ -466,6 +469,27 @@ static void watch_spec(struct keeping *keeping, const char *path)
         watch(keeping, spec.options.timing_cache);
 }
 
+static void watch_folder(const char *folder, void *keeping)
+{
+    watch(keeping, folder);
+}
+
+/* Whose signatures count: what config.yaml says, and the keys, each file of them. */
+static void watch_trust(struct keeping *keeping, const struct tn_get_options *options)
+{
+    tn_auto(tn_keyring_done) struct tn_keyring ring = { .count = 0 };
+    char path[TN_CONFIG_FILES][PATH_MAX];
+
+    tn_config_paths(path);
+    for (size_t i = 0; i < TN_CONFIG_FILES; i++)
+        if (path[i][0])
+            watch(keeping, path[i]);
+    if (tn_config_keyring(options->trusted_keys, &ring, watch_folder, keeping, NULL) < 0)
+        keeping->good = false;
+    for (size_t i = 0; i < ring.count; i++)
+        watch(keeping, ring.key[i].path);
+}
+
 static void watch_all(struct keeping *keeping, const struct tn_get_options *options)
 {
     static const char *const host[] = { "/etc/machine-id", "/sys/module/nvidia" };
@@ -481,6 +505,8 @@ static void watch_all(struct keeping *keeping, const struct tn_get_options *opti
     for (size_t i = 0; i + 1 < result->rung_count; i++)
         watch_rung(keeping, &result->rung[i]);
     watch_engines(keeping, &result->entry.record.key);
+    if (result->signature_required)
+        watch_trust(keeping, options);
 }
 
 /* ---- keeping ---- */

@@ -132,13 +132,16 @@ static int publish(const struct tn_job *job, const char *fetched, struct tn_reco
 }
 
 static int bring(struct tn_job *job, const struct tn_remote *remote, enum tn_precision rung,
-                 struct tn_record *record, struct tn_entry *ret_entry, struct tn_error *err)
+                 struct tn_record *record, const json_t *signatures, struct tn_entry *ret_entry,
+                 struct tn_error *err)
 {
     tn_auto(place_done) struct place place = { .lock_fd = -1 };
     tn_auto(tn_str_free) char *path = NULL;
     struct watch watch = { job, rung, "fetching", tn_clock_monotonic() };
     int rc = tn_store_writable(job->store, err);
 
+    if (rc == TN_OK)
+        rc = tn_job_trusts_record(job, record, signatures, err);
     if (rc == TN_OK)
         rc = take_place(job, &record->digest, "fetch", &place, err);
     path = rc == TN_OK ? tn_path_join(place.folder, "plan") : NULL;
@@ -149,9 +152,11 @@ static int bring(struct tn_job *job, const struct tn_remote *remote, enum tn_pre
                            &watch, err);
     if (rc == TN_OK)
         rc = publish(job, path, record, ret_entry, err);
-    if (rc == TN_OK)
-        (void)tn_dir_remove(place.folder, NULL);
-    return rc;
+    if (rc < 0)
+        return rc;
+    tn_job_keep_signatures(job, ret_entry, signatures);
+    (void)tn_dir_remove(place.folder, NULL);
+    return tn_job_trusts(job, ret_entry, err); /* by its mark, as from now on */
 }
 
 /* ---- which engines ---- */
@@ -252,7 +257,8 @@ static int consider(struct tn_job *job, const struct tn_remote *remote, struct t
                         remote->name);
         return 0;
     }
-    rc = bring(job, remote, rung->precision, &record, &entry, &why);
+    rc = bring(job, remote, rung->precision, &record, json_object_get(json, "signatures"), &entry,
+               &why);
     if (rc == TN_OK)
         return 1;
     tn_rung_because(rung->report, "%s of '%s': %s", record.name, remote->name, why.text);
@@ -371,40 +377,54 @@ static int release_ladder(const struct tn_job *job, const json_t *release,
 
 /* One engine of the release, from the store or the remote.
  * @return 1 the result has it, 0 not this one, or an error */
-static int take_engine(struct tn_job *job, const struct tn_remote *remote,
+static int find_engine(struct tn_job *job, const struct tn_remote *remote, enum tn_precision rung,
+                       struct tn_record *record, const json_t *signatures, struct tn_error *err)
+{
+    struct tn_entry *entry = &job->result->entry;
+    char hex[TN_DIGEST_HEX];
+    int rc;
+
+    job->source = "store";
+    tn_digest_hex(&record->digest, hex);
+    rc = tn_objects_by_name(job->store, hex, entry, err);
+    if (rc == TN_OK)
+        rc = tn_object_verify(job->store, entry, false, err);
+    if (rc == TN_OK) {
+        tn_job_keep_signatures(job, entry, signatures);
+        rc = tn_job_trusts(job, entry, err);
+    }
+    if (rc != TN_E_NOTFOUND)
+        return rc;
+    job->source = "remote";
+    if (was_set_aside(job, &record->digest))
+        return tn_fail(err, TN_E_NOENGINE, "it was set aside here before");
+    return bring(job, remote, rung, record, signatures, entry, err);
+}
+
+/* One engine of the release, proved. @return 1 the result has it, 0 not this one, or an error */
+static int take_engine(struct tn_job *job, const struct tn_remote *remote, const json_t *release,
                        struct tn_rung_report *report, struct tn_record *record,
-                       struct tn_error *err)
+                       const json_t *signatures, struct tn_error *err)
 {
     struct tn_get_result *result = job->result;
     struct tn_answer answer;
     struct tn_refusal why;
     struct tn_error bad = { 0 };
-    const char *source = "store";
-    char hex[TN_DIGEST_HEX];
-    int rc;
+    int rc = tn_job_belongs(job, release, record, &bad);
 
-    tn_digest_hex(&record->digest, hex);
-    rc = tn_objects_by_name(job->store, hex, &result->entry, &bad);
     if (rc == TN_OK)
-        rc = tn_object_verify(job->store, &result->entry, false, &bad);
-    if (rc == TN_E_NOTFOUND) {
-        source = "remote";
-        rc = was_set_aside(job, &record->digest)
-                 ? tn_fail(&bad, TN_E_NOENGINE, "it was set aside here before")
-                 : bring(job, remote, report->precision, record, &result->entry, &bad);
-    }
+        rc = find_engine(job, remote, report->precision, record, signatures, &bad);
     if (rc == TN_OK)
         rc = tn_job_verdict(job, &result->entry, &answer, &bad);
     if (rc == TN_OK && !acceptable(job, &answer))
         rc = tn_fail(&bad, TN_E_NOENGINE, "%s, %s", tn_verdict_name(answer.verdict),
                      answer.reason_count ? answer.reason[0].detail : "");
     if (rc == TN_OK) {
-        job->source = source;
         rc = tn_job_prove(job, &(struct tn_rung) { .precision = report->precision }, &why, err);
         if (rc == TN_PROOF_GOOD) {
-            result->source = source;
+            result->source = job->source;
             result->precision = report->precision;
-            report->result = strcmp(source, "store") == 0 ? "hit" : source;
+            report->result = strcmp(job->source, "store") == 0 ? "hit" : job->source;
             report->reason[0] = '\0';
             return 1;
         }
@@ -435,7 +455,8 @@ static int try_rung(struct tn_job *job, const struct tn_remote *remote, const js
             strcmp(record.recipe.value[TN_RECIPE_PRECISION], tn_precision_name(precision)) != 0)
             continue;
         if (promising(job, &record.recipe))
-            rc = take_engine(job, remote, report, &record, err);
+            rc = take_engine(job, remote, release, report, &record,
+                             json_object_get(json, "signatures"), err);
         else
             others++;
     }
@@ -573,7 +594,8 @@ static int no_build_because(const struct tn_job *job, const json_t *release, str
                     json_is_string(json_array_get(needs, 0))
                         ? json_string_value(json_array_get(needs, 0))
                         : "?");
-    return tn_fail(err, TN_E_NOENGINE, "%s: no engine: %s", job->options->model, tn_buf_text(&why));
+    return tn_fail(err, tn_job_none(job), "%s: no engine: %s", job->options->model,
+                   tn_buf_text(&why));
 }
 
 int tn_job_get_release(struct tn_job *job, struct tn_error *err)
@@ -590,6 +612,8 @@ int tn_job_get_release(struct tn_job *job, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "a model's name has at most 127 bytes");
     (void)tn_text_copy(job->result->model, sizeof(job->result->model), model);
     rc = find_release(job, model, separator + 1, &remote, &release, err);
+    if (rc == TN_OK)
+        rc = tn_job_trusts_release(job, release, err);
     if (rc == TN_OK)
         rc = release_ladder(job, release, &ladder, err);
     for (size_t i = 0; rc == 0 && i < ladder.count; i++)

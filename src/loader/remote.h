@@ -26,8 +26,8 @@ struct tn_remote {
 
     /**
      * A release with its engines: {"model", "version", "variants": [{"precision", "digest",
-     * "bytes", "name", "external"}], "spec", "needs", "engines": [record, …]}, those that were
-     * revoked left out.
+     * "bytes", "name", "external"}], "spec", "needs", "signatures", "engines": [record, …]}, those
+     * that were revoked left out. A record has its signatures as a further member.
      * @param at a version or a channel
      * @return 0, TN_E_NOTFOUND, TN_E_AGAIN (not reached), …
      */

@@ -15,45 +15,10 @@ enum { CREDENTIALS_BYTES_MAX = 1 << 18, SERVERS_MAX = 64 };
 
 #define SCHEMA      "tenon-credentials/1"
 #define CREDENTIALS "credentials"
-#define CONFIG      "config.yaml"
-
-const struct tn_yaml_row tn_config_rows[] = {
-    { "servers", TN_YAML_LIST, NULL, "", "Servers to know of; the first is used by default." },
-    { "servers[]", TN_YAML_MAP, NULL, "", "One server." },
-    { "servers[].url", TN_YAML_STRING, NULL, NULL,
-      "Its address, as https://fleet.example:8600; http only reaches this machine." },
-    { "servers[].ca", TN_YAML_STRING, NULL, "",
-      "File of the certificates that vouch for it (PEM); default: the system's." },
-    { "servers[].insecure-http", TN_YAML_BOOL, NULL, "false",
-      "Send the token also over plain http to another machine, where everybody on the way can read "
-      "it." },
-    { NULL, TN_YAML_STRING, NULL, NULL, NULL },
-};
 
 void tn_server_done(struct tn_server *server)
 {
     explicit_bzero(server->token, sizeof(server->token));
-}
-
-/* ---- places ---- */
-
-/* @return 0, or TN_E_USAGE when there is no home to derive it from */
-static int config_folder(char ret_folder[PATH_MAX], struct tn_error *err)
-{
-    const char *xdg = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
-    int length = -1;
-
-    if (xdg && xdg[0] == '/')
-        length = snprintf(ret_folder, PATH_MAX, "%s/tenon", xdg);
-    else if (home && home[0] == '/')
-        length = snprintf(ret_folder, PATH_MAX, "%s/.config/tenon", home);
-    if (length < 0)
-        return tn_fail(err, TN_E_USAGE,
-                       "neither XDG_CONFIG_HOME nor HOME says where credentials are kept");
-    if (length + 32 >= PATH_MAX)
-        return tn_fail(err, TN_E_TOOBIG, "the path of the configuration is too long");
-    return TN_OK;
 }
 
 /* ---- tokens ---- */
@@ -146,7 +111,7 @@ static int read_credentials(json_t **ret_json, struct tn_error *err)
     char folder[PATH_MAX], path[PATH_MAX + 16];
     tn_auto(tn_json_done) json_t *json = NULL;
     bool there = false;
-    int rc = config_folder(folder, NULL);
+    int rc = tn_config_folder(folder, NULL);
 
     if (rc == TN_OK) {
         (void)snprintf(path, sizeof(path), "%s/" CREDENTIALS, folder);
@@ -174,7 +139,7 @@ static int write_credentials(const json_t *json, struct tn_error *err)
 {
     char folder[PATH_MAX];
     char *text = NULL;
-    int rc = config_folder(folder, err);
+    int rc = tn_config_folder(folder, err);
 
     if (rc == TN_OK)
         rc = tn_dir_make(folder, 0700, err);
@@ -278,19 +243,12 @@ struct walk {
     const json_t *credentials; /* servers that were said already */
 };
 
-static int walk_config(const char *path, struct walk *walk, struct tn_error *err)
+static int walk_config(const struct tn_yaml *yaml, void *user, struct tn_error *err)
 {
-    struct tn_yaml *yaml = NULL;
-    const struct tn_yaml_node *servers;
-    struct stat st;
-    int rc;
+    const struct tn_yaml_node *servers = tn_yaml_find(yaml, "servers");
+    struct walk *walk = user;
+    int rc = TN_OK;
 
-    if (stat(path, &st) < 0)
-        return TN_OK;
-    rc = tn_file_trusted(&st, path, err);
-    if (rc == TN_OK)
-        rc = tn_yaml_read(path, tn_config_rows, &yaml, err);
-    servers = rc == TN_OK ? tn_yaml_find(yaml, "servers") : NULL;
     for (size_t i = 0; servers && rc == TN_OK && !walk->stopped && i < servers->count; i++) {
         struct tn_server server = { 0 };
 
@@ -298,8 +256,7 @@ static int walk_config(const char *path, struct walk *walk, struct tn_error *err
         if (rc == TN_OK && !find_kept(walk->credentials, server.url.text, NULL))
             walk->stopped = !walk->each(&server, walk->user);
     }
-    tn_yaml_free(yaml);
-    return rc;
+    return rc < 0 ? rc : walk->stopped;
 }
 
 static int walk_kept(struct walk *walk, struct tn_error *err)
@@ -325,19 +282,12 @@ int tn_servers_each(tn_server_fn each, void *user, struct tn_error *err)
 {
     tn_auto(tn_json_done) json_t *credentials = NULL;
     struct walk walk = { .each = each, .user = user };
-    char folder[PATH_MAX], path[PATH_MAX + 16];
     int rc = read_credentials(&credentials, err);
 
     walk.credentials = credentials;
     if (rc == TN_OK)
         rc = walk_kept(&walk, err);
-    if (rc == TN_OK && !walk.stopped && config_folder(folder, NULL) == TN_OK) {
-        (void)snprintf(path, sizeof(path), "%s/" CONFIG, folder);
-        rc = walk_config(path, &walk, err);
-    }
-    if (rc == TN_OK && !walk.stopped)
-        rc = walk_config("/etc/tenon/" CONFIG, &walk, err);
-    return rc;
+    return rc == TN_OK && !walk.stopped ? tn_config_each(walk_config, &walk, err) : rc;
 }
 
 /* ---- choosing ---- */

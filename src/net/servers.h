@@ -1,8 +1,7 @@
 /*
  * Which server, and with which token.
  *
- *   config.yaml   what a person or an installation wrote: servers to know of. Read from
- *                 ~/.config/tenon ($XDG_CONFIG_HOME) and /etc/tenon; never written here.
+ *   config.yaml   what a person or an installation wrote: servers to know of (recipe/config.h).
  *   credentials   what `tenon login` keeps: JSON, mode 0600, in the user's folder only. A file that
  *                 others may read or write is refused.
  *
@@ -12,10 +11,8 @@
 #ifndef TN_NET_SERVERS_H
 #define TN_NET_SERVERS_H
 
-#include "base/yaml.h"
 #include "net/url.h"
-
-#include <limits.h>
+#include "recipe/config.h"
 
 enum { TN_TOKEN_MAX = 256 };
 
@@ -35,9 +32,6 @@ struct tn_server_choice {
     const char *ca;         /* --ca */
     bool insecure_http;     /* --insecure-http */
 };
-
-/** Every key of config.yaml, for parser and docs. */
-extern const struct tn_yaml_row tn_config_rows[];
 
 /**
  * The server to talk to: --server, else $TENON_SERVER, else the one that was logged in to last,

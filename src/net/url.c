@@ -2,7 +2,9 @@
 
 #include "base/text.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -95,18 +97,15 @@ static int split_authority(const char *text, size_t length, struct parts *ret_pa
 static bool is_loopback(const char *host, size_t length)
 {
     static const char *const names[] = { "localhost", "[::1]" };
-    unsigned parts = 0;
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
 
     for (size_t i = 0; i < TN_COUNT(names); i++)
         if (length == strlen(names[i]) && strncasecmp(host, names[i], length) == 0)
             return true;
-    /* 127.0.0.0/8 written in four numbers: "127.evil.example" is a name */
-    for (size_t i = 0; i < length; i++) {
-        if (!isdigit((unsigned char)host[i]) && host[i] != '.')
-            return false;
-        parts += host[i] == '.';
-    }
-    return parts == 3 && strncmp(host, "127.", 4) == 0;
+    /* 127.0.0.0/8 written in four numbers: "127.evil.example" is a name, and so is "127.0.0.999" */
+    return tn_text_copy_n(text, sizeof(text), host, length) &&
+           inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 static int check_port(const struct parts *parts, struct tn_error *err)

@@ -58,7 +58,9 @@ const struct tn_yaml_row tn_spec_rows[] = {
       "How far an engine must be verified: `loaded` where a GPU answers, else `header`." },
     { "policy.allow-host-code", TN_YAML_BOOL, NULL, "false",
       "Whether engines that carry host code (plugins, a lean runtime) may be loaded." },
-    { "policy.signature", TN_YAML_STRING, NULL, "none", "Signature that an engine must have." },
+    { "policy.signature", TN_YAML_CHOICE, "none|required", "none",
+      "`required`: an engine that was not built on this host must have a valid signature of a "
+      "trusted key (`trusted-keys` in config.yaml), else it is passed over." },
     { "policy.evidence", TN_YAML_STRING, NULL, "none",
       "Evidence of real loads that an engine must have." },
     { "policy.fill-holes", TN_YAML_BOOL, NULL, "false",
@@ -456,8 +458,8 @@ static int read_policy(const struct reading *in)
     policy->level = read_level(in);
     policy->allow_host_code = tn_yaml_bool(at(in, "policy.allow-host-code"), false);
     policy->fill_holes = tn_yaml_bool(at(in, "policy.fill-holes"), false);
-    if (rc == TN_OK)
-        rc = read_word(in, "policy.signature", policy->signature, sizeof(policy->signature));
+    policy->signature_required =
+        strcmp(tn_yaml_text(at(in, "policy.signature"), "none"), "required") == 0;
     if (rc == TN_OK)
         rc = read_word(in, "policy.evidence", policy->evidence, sizeof(policy->evidence));
     return rc;
@@ -487,8 +489,7 @@ static int read_accuracy(const struct reading *in)
 
 static struct tn_spec spec_default(void)
 {
-    return (struct tn_spec) { .options = tn_options_default(),
-                              .policy = { .signature = "none", .evidence = "none" } };
+    return (struct tn_spec) { .options = tn_options_default(), .policy = { .evidence = "none" } };
 }
 
 static int read_yaml(struct tn_spec *spec, tn_file_digest_fn digest_file, void *user,

@@ -24,7 +24,8 @@ struct tn_policy {
     bool accept_may_load;    /* accept: may-load */
     enum tn_level level;     /* TN_LEVEL_NONE = decide by the machine */
     bool allow_host_code;
-    char signature[64], evidence[64]; /* "none", … ; kept as text until their issue */
+    bool signature_required; /* signature: required */
+    char evidence[64];       /* "none", … ; kept as text until its issue */
     bool fill_holes;
 };
 

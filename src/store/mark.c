@@ -102,9 +102,11 @@ static int write_json(const struct tn_store *store, const struct tn_digest *dige
     return tn_dir_sync(folder, err);
 }
 
+/* Sets a member, with a sequence number above the last one and not below `sequence`. */
 static int change(const struct tn_store *store, const struct tn_digest *digest, const char *member,
-                  bool value, int64_t sequence, struct tn_error *err)
+                  json_t *value_steal, int64_t sequence, struct tn_error *err)
 {
+    tn_auto(tn_json_done) json_t *value = value_steal;
     tn_auto(tn_json_done) json_t *json = NULL;
     struct tn_mark mark;
     int rc = read_json(store, 0, digest, &json, err);
@@ -114,7 +116,7 @@ static int change(const struct tn_store *store, const struct tn_digest *digest, 
     if (!json)
         json = json_object();
     mark = from_json(json);
-    tn_json_set(json, member, json_boolean(value));
+    tn_json_set(json, member, json_incref(value));
     tn_json_set_int(json, "sequence", sequence > mark.sequence ? sequence : mark.sequence + 1);
     return write_json(store, digest, json, err);
 }
@@ -133,7 +135,8 @@ int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
     int rc = take_lock(store, entry, &lock, err);
 
-    return rc < 0 ? rc : change(store, &entry->record.digest, "pinned", pinned, 0, err);
+    return rc < 0 ? rc
+                  : change(store, &entry->record.digest, "pinned", json_boolean(pinned), 0, err);
 }
 
 /* All engines of a recipe in the first store. The index may have lost one, or not be readable now:
@@ -176,7 +179,7 @@ static int unbless_others(const struct tn_store *store, const struct tn_entries 
             continue;
         rc = tn_mark_look(store, other, &mark, err);
         if (rc == TN_OK && mark.blessed)
-            rc = change(store, other, "blessed", false, 0, err);
+            rc = change(store, other, "blessed", json_false(), 0, err);
     }
     return rc;
 }
@@ -200,9 +203,54 @@ int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, st
     }
     /* the new word first: from here on it is the last one, whatever happens to the others */
     if (rc == TN_OK)
-        rc = change(store, &entry->record.digest, "blessed", true, highest + 1, err);
+        rc = change(store, &entry->record.digest, "blessed", json_true(), highest + 1, err);
     if (rc == TN_OK)
         rc = unbless_others(store, &all.same, &entry->record.digest, err);
     tn_entries_done(&all.same);
     return rc;
+}
+
+/* ---- signatures ---- */
+
+/* Those of one store; what cannot be read is none. @return 0, or trouble */
+static int add_signatures(const struct tn_store *store, size_t at, const struct tn_digest *digest,
+                          struct tn_signatures *list, struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    struct tn_signatures there = { .count = 0 };
+    int rc = read_json(store, at, digest, &json, err);
+
+    if (rc == TN_OK)
+        (void)tn_signatures_from_json(json_object_get(json, "signatures"), &there, NULL);
+    for (size_t i = 0; i < there.count; i++)
+        (void)tn_signatures_add(list, &there.item[i], NULL);
+    return rc;
+}
+
+void tn_mark_signatures(const struct tn_store *store, const struct tn_entry *entry,
+                        struct tn_signatures *ret_signatures)
+{
+    *ret_signatures = (struct tn_signatures) { .count = 0 };
+    (void)add_signatures(store, entry->store, &entry->record.digest, ret_signatures, NULL);
+    if (entry->store != 0)
+        (void)add_signatures(store, 0, &entry->record.digest, ret_signatures, NULL);
+}
+
+int tn_mark_sign(const struct tn_store *store, const struct tn_entry *entry,
+                 const struct tn_signatures *signatures, struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    struct tn_signatures list = { .count = 0 };
+    bool news = false;
+    int rc = take_lock(store, entry, &lock, err);
+
+    if (rc == TN_OK)
+        rc = add_signatures(store, 0, &entry->record.digest, &list, err);
+    for (size_t i = 0; rc == TN_OK && i < signatures->count; i++) {
+        news = news || !tn_signatures_have(&list, &signatures->item[i]);
+        rc = tn_signatures_add(&list, &signatures->item[i], err);
+    }
+    if (rc < 0 || !news)
+        return rc;
+    return change(store, &entry->record.digest, "signatures", tn_signatures_to_json(&list), 0, err);
 }

@@ -1,7 +1,8 @@
 /*
  * marks/<digest>.json: an operator's will about an engine. Pinned: collection never takes it.
- * Blessed: of the engines of its recipe it is handed out first. Never rebuilt, never guessed;
- * members that this version does not know are kept.
+ * Blessed: of the engines of its recipe it is handed out first. Signatures of its record: made
+ * here, or come with it; which of them count is asked when it matters (recipe/signature.h). Never
+ * rebuilt, never guessed; members that this version does not know are kept.
  *
  * A mark carries a sequence number. Where two engines of a recipe are blessed (a kill between two
  * writes), the higher number is the operator's last word.
@@ -9,6 +10,7 @@
 #ifndef TN_STORE_MARK_H
 #define TN_STORE_MARK_H
 
+#include "recipe/signature.h"
 #include "store/folder.h"
 
 struct tn_entry;
@@ -39,5 +41,15 @@ int tn_mark_pin(const struct tn_store *store, const struct tn_entry *entry, bool
 /** Blesses an engine of the first store; other engines of its recipe lose the blessing.
  * @return as tn_mark_pin() */
 int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, struct tn_error *err);
+
+/** Adds signatures to those that the mark of an engine of the first store holds.
+ * @return as tn_mark_pin(), TN_E_TOOBIG */
+int tn_mark_sign(const struct tn_store *store, const struct tn_entry *entry,
+                 const struct tn_signatures *signatures, struct tn_error *err);
+
+/** Signatures of an engine: in the mark of its own store, and in that of the first. None where they
+ * cannot be read. */
+void tn_mark_signatures(const struct tn_store *store, const struct tn_entry *entry,
+                        struct tn_signatures *ret_signatures);
 
 #endif

@@ -114,6 +114,13 @@ static void read_proofs(const json_t *list, struct tn_entry *entry)
     entry->loaded_under[used] = '\0';
 }
 
+static void read_signed(const json_t *json, struct tn_entry *entry)
+{
+    entry->signed_by.known =
+        tn_digest_parse(tn_json_str(json, "keyid", ""), &entry->signed_by.keyid, NULL) == TN_OK &&
+        tn_digest_parse(tn_json_str(json, "text", ""), &entry->signed_by.text, NULL) == TN_OK;
+}
+
 static void read_note(const struct shelf *shelf, struct tn_entry *entry)
 {
     char name[TN_DIGEST_HEX + 8];
@@ -128,6 +135,8 @@ static void read_note(const struct shelf *shelf, struct tn_entry *entry)
     entry->last_used = tn_json_int(note, "last_used", TN_UNKNOWN);
     entry->verified = tn_stamp_from_json(json_object_get(note, "stamp"), &entry->verified_stamp);
     read_proofs(json_object_get(note, "loaded_under"), entry);
+    entry->built_here = tn_json_bool(note, "built_here", false);
+    read_signed(json_object_get(note, "signed_by"), entry);
     level = tn_json_str(note, "level", "header");
     if (strcmp(level, "loaded") == 0)
         entry->level = TN_LEVEL_LOADED;
@@ -631,6 +640,29 @@ void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry
                   add_proof(store, entry, conditions));
 
     update_note(store, &entry->record.digest, changes);
+}
+
+void tn_object_built_here(const struct tn_store *store, struct tn_entry *entry)
+{
+    tn_auto(tn_json_done) json_t *changes = json_pack("{sb}", "built_here", 1);
+
+    update_note(store, &entry->record.digest, changes);
+    entry->built_here = true;
+}
+
+void tn_object_signed(const struct tn_store *store, struct tn_entry *entry,
+                      const struct tn_digest *keyid, const struct tn_digest *text)
+{
+    tn_auto(tn_json_done) json_t *changes = NULL;
+    char keyid_hex[TN_DIGEST_HEX], text_hex[TN_DIGEST_HEX];
+
+    tn_digest_hex(keyid, keyid_hex);
+    tn_digest_hex(text, text_hex);
+    changes = json_pack("{s{ssss}}", "signed_by", "keyid", keyid_hex, "text", text_hex);
+    update_note(store, &entry->record.digest, changes);
+    entry->signed_by.keyid = *keyid;
+    entry->signed_by.text = *text;
+    entry->signed_by.known = true;
 }
 
 tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest)

@@ -25,6 +25,11 @@ struct tn_entry {
     bool verified;         /* this host hashed the plan while it had the stamp below */
     struct tn_stamp verified_stamp;
     char loaded_under[4096]; /* conditions of the latest proofs, a line each; "" = none */
+    bool built_here;         /* this host made it: nobody else has to vouch for it */
+    struct {
+        struct tn_digest keyid, text; /* whose signature was found good, and of what */
+        bool known;
+    } signed_by;
 };
 void tn_entry_done(struct tn_entry *entry);
 
@@ -89,6 +94,14 @@ enum tn_level tn_object_level_under(const struct tn_entry *entry, const char *co
 /** Notes that the engine loaded under these conditions; failure only costs another trial. */
 void tn_object_proved(const struct tn_store *store, const struct tn_entry *entry,
                       const char *conditions);
+
+/** Notes that this host built the engine; failure only means that it counts as foreign. */
+void tn_object_built_here(const struct tn_store *store, struct tn_entry *entry);
+
+/** Notes that a key's signature was verified over a text (its SHA-256), so that it is not verified
+ * again; whether the key is still trusted is another question. Failure is ignored. */
+void tn_object_signed(const struct tn_store *store, struct tn_entry *entry,
+                      const struct tn_digest *keyid, const struct tn_digest *text);
 
 /** Wall time of the last use that this host knows of, in ns, or TN_UNKNOWN. */
 tn_nsec tn_object_last_used(const struct tn_store *store, const struct tn_digest *digest);

@@ -153,7 +153,8 @@ static bool admit_metrics(struct tn_tenond *tenond, struct tn_http_request *requ
 {
     const char *token = token_of(tn_http_header(request, "Authorization"), "Bearer");
 
-    if (tenond->metrics_open)
+    /* open to this machine: what a proxy passes on comes from others */
+    if (tenond->metrics_open && !tn_http_header(request, "X-Forwarded-For"))
         return true;
     if (!tenond->metrics_token)
         return admit_role(tenond, request, TN_ROLE_VIEWER);

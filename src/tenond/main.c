@@ -114,6 +114,8 @@ static int read_secrets(struct tn_tenond *tenond, struct tn_error *err)
         return rc;
     if (tenond->metrics_token)
         tenond->metrics_token[strcspn(tenond->metrics_token, "\r\n")] = '\0';
+    if (tenond->metrics_token && !tenond->metrics_token[0])
+        return tn_fail(err, TN_E_INVALID, "'%s' holds no token", options->metrics_token_file);
     tenond->metrics_open = !tenond->metrics_token && is_loopback(options->listen);
     return TN_OK;
 }
@@ -141,12 +143,44 @@ static int open_data(struct tn_tenond *tenond, struct tn_error *err)
     return rc;
 }
 
+/* The keys in the folder now; a folder that cannot be read leaves those of before. */
+static int trust(struct tn_tenond *tenond, struct tn_error *err)
+{
+    const struct tn_tenond_options *options = &tenond->options;
+    struct tn_keyring ring = { .count = 0 };
+    int rc = options->trusted_keys ? tn_keyring_read(options->trusted_keys, &ring, err) : TN_OK;
+
+    if (rc < 0) {
+        tn_keyring_done(&ring);
+        return tn_while(err, rc, "--trusted-keys");
+    }
+    tn_keyring_done(&tenond->trusted);
+    tenond->trusted = ring;
+    tn_fleet_trust(tenond->fleet, &tenond->trusted, options->require_signatures != 0);
+    return TN_OK;
+}
+
+static void trust_anew(struct tn_tenond *tenond)
+{
+    struct tn_error err = { 0 };
+    struct tn_event event;
+
+    if (trust(tenond, &err) < 0) {
+        tn_event_error("trusted_keys_not_read", &err);
+        return;
+    }
+    tn_event_begin(&event, TN_EVENT_INFO, "trusted_keys");
+    tn_event_int(&event, "keys", (int64_t)tenond->trusted.count);
+    tn_event_end(&event);
+}
+
 static void close_all(struct tn_tenond *tenond)
 {
     tn_http_close(tenond->http);
     tn_fleet_close(tenond->fleet);
     tn_blobs_close(tenond->blobs);
     tn_db_close(tenond->db);
+    tn_keyring_done(&tenond->trusted);
     free(tenond->tls_cert);
     free(tenond->tls_key);
     free(tenond->metrics_token);
@@ -207,6 +241,8 @@ static int open_all(struct tn_tenond *tenond, struct tn_error *err)
     if (rc == TN_OK)
         rc = open_data(tenond, err);
     if (rc == TN_OK)
+        rc = trust(tenond, err);
+    if (rc == TN_OK)
         rc = make_admin(tenond, err);
     if (rc == TN_OK)
         rc = open_http(tenond, err);
@@ -236,7 +272,7 @@ static void notify(const char *state)
     (void)close(fd);
 }
 
-/* SIGTERM and SIGINT become readable; SIGPIPE is nobody's business (http/server.h). */
+/* SIGTERM, SIGINT and SIGHUP become readable; SIGPIPE is nobody's business (http/server.h). */
 static int take_signals(int *ret_fd, struct tn_error *err)
 {
     sigset_t set;
@@ -245,17 +281,24 @@ static int take_signals(int *ret_fd, struct tn_error *err)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return tn_fail_os(err, TN_E_IO, "block signals");
     *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return *ret_fd < 0 ? tn_fail_os(err, TN_E_IO, "signalfd") : TN_OK;
 }
 
-static bool was_asked_to_stop(int signals)
+/* Those that came are taken; SIGHUP has the trusted keys read anew, the others stop the server. */
+static bool was_asked_to_stop(struct tn_tenond *tenond, int signals)
 {
     struct signalfd_siginfo info;
 
-    return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
+    while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGHUP)
+            return true;
+        trust_anew(tenond);
+    }
+    return false;
 }
 
 /* What is due by the clock; the next step commits what it changed. */
@@ -275,7 +318,8 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
     }
     if (now >= timers->collect) {
         timers->collect = now + (tn_nsec)COLLECT_MS * TN_NSEC_PER_MS;
-        if (tn_blobs_collect(tenond->blobs, tn_fleet_keeps_blob, tenond->fleet, &err) < 0)
+        if (tn_fleet_keep_anew(tenond->fleet, &err) < 0 ||
+            tn_blobs_collect(tenond->blobs, tn_fleet_keeps_blob, tenond->fleet, &err) < 0)
             tn_event_error("collect_failed", &err);
     }
 }
@@ -297,7 +341,7 @@ static int serve(struct tn_tenond *tenond, int signals, struct tn_error *err)
         if (now < timers.signals)
             continue;
         timers.signals = now + (tn_nsec)SIGNALS_MS * TN_NSEC_PER_MS;
-        if (was_asked_to_stop(signals))
+        if (was_asked_to_stop(tenond, signals))
             return TN_OK;
     }
 }
@@ -310,7 +354,7 @@ static int drain(struct tn_tenond *tenond, int signals, struct tn_error *err)
     notify("STOPPING=1");
     tn_http_drain(tenond->http);
     while (tn_http_connections(tenond->http) > 0 && tn_clock_monotonic() < end &&
-           !was_asked_to_stop(signals)) {
+           !was_asked_to_stop(tenond, signals)) {
         int rc = tn_http_step(tenond->http, 100, err);
 
         if (rc < 0)

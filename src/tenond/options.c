@@ -35,8 +35,9 @@ static const struct row rows[] = {
     ROW("download-rate", "SIZE", "0", SIZE, download_bytes_per_s,
         "Bytes per second of all downloads together; 0 = no limit."),
     ROW("metrics-token-file", "FILE", NULL, TEXT, metrics_token_file,
-        "/metrics asks for this bearer token. Without one it is open on loopback and asks for a "
-        "viewer's token elsewhere."),
+        "/metrics asks for this bearer token. Without one it is open on loopback, but not through "
+        "a "
+        "proxy, and asks for a viewer's token elsewhere."),
     ROW("connections", "N", "10000", COUNT, connections, "Most connections at one time."),
     ROW("connections-each", "N", "0", COUNT, connections_each,
         "Most connections of one address; 0 = no limit."),
@@ -47,6 +48,11 @@ static const struct row rows[] = {
     ROW("pause-devices", "N", "5", COUNT, pause_devices,
         "A deployment pauses itself after N devices have finished ..."),
     ROW("pause-percent", "N", "20", COUNT, pause_percent, "... of which N percent failed."),
+    ROW("trusted-keys", "DIR", NULL, TEXT, trusted_keys,
+        "Folder of public keys (*.pub): a signature of one of them over other content is refused. "
+        "Read at the start and on SIGHUP."),
+    ROW("require-signatures", NULL, NULL, FLAG, require_signatures,
+        "Take releases and engines only with a signature of a trusted key."),
     ROW("drain", "TIME", "30s", DURATION, drain_ns,
         "After SIGTERM: time for requests in progress to end."),
     ROW("to", "DIR", NULL, TEXT, to, "backup: the folder that receives the copy."),
@@ -149,6 +155,8 @@ static int check(const struct tn_tenond_options *options, struct tn_error *err)
     if (options->poll_ns < INT64_C(1000000000) ||
         options->poll_ns > INT64_C(23) * 3600 * 1000000000)
         return tn_fail(err, TN_E_USAGE, "--poll is from 1s to 23h");
+    if (options->require_signatures && !options->trusted_keys)
+        return tn_fail(err, TN_E_USAGE, "--require-signatures needs --trusted-keys");
     if (options->connections == 0)
         return tn_fail(err, TN_E_USAGE, "--connections is at least 1");
     return TN_OK;

@@ -13,11 +13,12 @@
 
 /** Values as given, defaults filled in. Texts are argv's. */
 struct tn_tenond_options {
-    const char *data, *listen, *tls_cert, *tls_key, *trusted_proxy, *metrics_token_file, *to;
+    const char *data, *listen, *tls_cert, *tls_key, *trusted_proxy, *metrics_token_file, *to,
+        *trusted_keys;
     int64_t poll_ns, drain_ns, download_bytes_per_s;
     int64_t connections, connections_each;
     int64_t evidence_devices, evidence_ratio, pause_devices, pause_percent;
-    int64_t verbose;
+    int64_t verbose, require_signatures;
 
     const char *verb;     /* "serve", "backup" */
     const char *document; /* --document KIND */

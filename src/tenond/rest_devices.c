@@ -34,6 +34,10 @@ void tn_rest_devices(struct tn_http_request *request, void *user)
 
     if (!tn_rest_page(request, &page))
         return;
+    if (!where && tn_http_query_given(request, "where")) { /* all devices would be a wrong answer */
+        tn_http_problem(request, 400, "INVALID", "where cannot be read, or is over 2 KiB");
+        return;
+    }
     items = tn_fleet_devices_json(tenond->fleet, where, &page, &err);
     if (!items && err.code != 0)
         reply_filter_error(request, where, &err);
@@ -105,32 +109,53 @@ static int given_attributes(const json_t *body, json_t **ret_attributes, struct 
     return rc;
 }
 
+/* A token that a known device does not have yet: who sets it can be the device from then on. */
+static bool changes_token(const struct tn_fleet_device *device, const char *token)
+{
+    return device && token && !tn_fleet_token_is(device, token);
+}
+
+static int register_device(struct tn_tenond *tenond, const char *id, const char *token,
+                           const char *who, struct tn_fleet_device **ret_device,
+                           struct tn_error *err)
+{
+    *ret_device = tn_fleet_device(tenond->fleet, id);
+    if (changes_token(*ret_device, token))
+        return tn_fleet_token_set(tenond->fleet, *ret_device, token, who, tn_tenond_now_ms(), err);
+    return tn_fleet_enroll(tenond->fleet, id, token, "operator", tn_tenond_now_ms(), ret_device,
+                           err);
+}
+
 void tn_rest_device_put(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
     tn_auto(tn_json_done) json_t *attributes = NULL;
     struct tn_tenond *tenond = user;
-    struct tn_fleet_device *device;
-    struct tn_error err = { 0 };
     const char *id = tn_http_part(request, "id");
-    bool known = tn_fleet_device(tenond->fleet, id) != NULL;
-    int64_t now = tn_tenond_now_ms();
+    const char *token = tn_json_str(body, "token", NULL);
+    struct tn_fleet_device *device = tn_fleet_device(tenond->fleet, id);
+    struct tn_error err = { 0 };
+    bool known = device != NULL;
     int rc;
 
     if (!body)
         return;
+    if (changes_token(device, token) && tn_http_note(request) < (int)TN_ROLE_ADMIN) {
+        tn_http_problem(request, 403, "ACCESS", "only an admin changes the token of a device");
+        return;
+    }
     rc = given_attributes(body, &attributes, &err);
+    if (rc == TN_OK && attributes) /* all of it or nothing */
+        rc = tn_fleet_attributes_check(tenond->fleet, attributes, &err);
     if (rc == TN_OK)
-        rc = tn_fleet_enroll(tenond->fleet, id, tn_json_str(body, "token", NULL), "operator", now,
-                             &device, &err);
+        rc = register_device(tenond, id, token, tn_http_who(request), &device, &err);
     if (rc == TN_OK && attributes)
-        rc = tn_fleet_attributes(tenond->fleet, device, TN_ATTRIBUTES_REPLACE, attributes, now,
-                                 &err);
+        rc = tn_fleet_attributes(tenond->fleet, device, TN_ATTRIBUTES_REPLACE, attributes,
+                                 tn_tenond_now_ms(), &err);
     if (rc < 0)
         tn_http_reply_error(request, &err);
     else
-        tn_http_reply_json(request, known ? 200 : 201,
-                           tn_fleet_device_json(tenond->fleet, tn_fleet_device(tenond->fleet, id)));
+        tn_http_reply_json(request, known ? 200 : 201, tn_fleet_device_json(tenond->fleet, device));
 }
 
 void tn_rest_device_delete(struct tn_http_request *request, void *user)
@@ -146,53 +171,20 @@ void tn_rest_device_delete(struct tn_http_request *request, void *user)
                            &err);
 }
 
-/* All of them or none. */
-static int check_labels(const json_t *labels, struct tn_error *err)
-{
-    const json_t *value;
-    const char *name;
-
-    json_object_foreach(
-        (json_t *)(uintptr_t)labels, name,
-        value) if (!json_is_string(value) &&
-                   !json_is_null(value)) return tn_fail(err, TN_E_INVALID,
-                                                        "label '%s' is neither a text nor null",
-                                                        name);
-    return TN_OK;
-}
-
-static int set_labels(struct tn_tenond *tenond, const char *id, const json_t *labels,
-                      const char *who, struct tn_error *err)
-{
-    int rc = check_labels(labels, err);
-    const json_t *value;
-    const char *name;
-
-    json_object_foreach((json_t *)(uintptr_t)labels, name, value)
-    {
-        struct tn_fleet_device *device = tn_fleet_device(tenond->fleet, id);
-
-        if (rc == TN_OK && device)
-            rc = tn_fleet_label(tenond->fleet, device, name, json_string_value(value), who,
-                                tn_tenond_now_ms(), err);
-    }
-    return rc;
-}
-
 void tn_rest_device_labels(struct tn_http_request *request, void *user)
 {
     struct tn_tenond *tenond = user;
-    const char *id = tn_http_part(request, "id");
-    tn_auto(tn_json_done) json_t *body = device_of(tenond, request) ? tn_rest_body(request) : NULL;
+    struct tn_fleet_device *device = device_of(tenond, request);
+    tn_auto(tn_json_done) json_t *body = device ? tn_rest_body(request) : NULL;
     struct tn_error err = { 0 };
 
     if (!body)
         return;
-    if (set_labels(tenond, id, body, tn_http_who(request), &err) < 0)
+    if (tn_fleet_labels(tenond->fleet, device, body, tn_http_who(request), tn_tenond_now_ms(),
+                        &err) < 0)
         tn_http_reply_error(request, &err);
     else
-        tn_http_reply_json(request, 200,
-                           tn_fleet_device_json(tenond->fleet, tn_fleet_device(tenond->fleet, id)));
+        tn_http_reply_json(request, 200, tn_fleet_device_json(tenond->fleet, device));
 }
 
 static void change_token(struct tn_http_request *request, struct tn_tenond *tenond, bool revoke)

@@ -74,6 +74,20 @@ void tn_rest_release_put(struct tn_http_request *request, void *user)
     publish(user, request, manifest);
 }
 
+void tn_rest_release_delete(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_error err = { 0 };
+    int rc = tn_fleet_release_remove(tenond->fleet, tn_http_part(request, "model"),
+                                     tn_http_part(request, "version"), tn_http_who(request),
+                                     tn_tenond_now_ms(), &err);
+
+    if (rc == TN_E_USAGE)
+        tn_http_problem(request, 409, "USAGE", "%s", err.text);
+    else
+        tn_rest_reply_done(request, rc, &err);
+}
+
 void tn_rest_engines(struct tn_http_request *request, void *user)
 {
     struct tn_tenond *tenond = user;
@@ -146,6 +160,25 @@ void tn_rest_engine_override(struct tn_http_request *request, void *user)
                        tn_fleet_override(tenond->fleet, tn_http_part(request, "hex"), class_key,
                                          verdict, tn_http_who(request), tn_tenond_now_ms(), &err),
                        &err);
+}
+
+static void pin(struct tn_http_request *request, struct tn_tenond *tenond, bool pinned)
+{
+    struct tn_error err = { 0 };
+    int rc = tn_fleet_engine_pin(tenond->fleet, tn_http_part(request, "hex"), pinned,
+                                 tn_http_who(request), tn_tenond_now_ms(), &err);
+
+    tn_rest_reply_done(request, rc, &err);
+}
+
+void tn_rest_engine_pin(struct tn_http_request *request, void *user)
+{
+    pin(request, user, true);
+}
+
+void tn_rest_engine_unpin(struct tn_http_request *request, void *user)
+{
+    pin(request, user, false);
 }
 
 void tn_rest_attachment_put(struct tn_http_request *request, void *user)

@@ -19,9 +19,10 @@ struct tn_tenond {
     struct tn_fleet *fleet;
     struct tn_http *http;
     struct tn_attempts attempts;
-    bool metrics_open;        /* /metrics without a token */
+    bool metrics_open;        /* /metrics without a token, but for who comes through a proxy */
     char *metrics_token;      /* NULL = none */
     char *tls_cert, *tls_key; /* PEM */
+    struct tn_keyring trusted;
     int64_t started_ms;
     int64_t polls, registrations, refusals; /* counters of the device protocol */
 };

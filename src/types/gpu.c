@@ -112,7 +112,9 @@ bool tn_gpu_class_add(struct tn_buf *text, const struct tn_gpu *gpu)
     static const int64_t gib = INT64_C(1) << 30;
     int64_t cc =
         gpu->cc_major < 0 || gpu->cc_minor < 0 ? TN_UNKNOWN : gpu->cc_major * 10 + gpu->cc_minor;
-    int64_t memory_gib = gpu->memory_bytes < 0 ? TN_UNKNOWN : (gpu->memory_bytes + gib - 1) / gib;
+    int64_t memory_gib = gpu->memory_bytes < 0
+                             ? TN_UNKNOWN
+                             : gpu->memory_bytes / gib + (gpu->memory_bytes % gib != 0);
     bool known = add_part(text, "sm", cc, "");
 
     known &= add_part(text, "-", gpu->sm_count, "sm");

@@ -25,8 +25,9 @@ struct can_row {
 };
 
 static const struct can_row can_rows[] = {
-    { ENOSPC, " open mkostemp mkdtemp write pwrite fsync rename symlink mkdir ftruncate " },
-    { EACCES, " open openat mkostemp mkdtemp rename symlink unlink unlinkat mkdir chmod fchmod " },
+    { ENOSPC, " open mkostemp mkdtemp write pwrite fsync rename link symlink mkdir ftruncate " },
+    { EACCES,
+      " open openat mkostemp mkdtemp rename link symlink unlink unlinkat mkdir chmod fchmod " },
     { EINTR, " open write pwrite fsync flock ftruncate " },
     { ENOLCK, " flock " },
     { EBADF, " flock " }, /* NFS, for a folder */
@@ -92,6 +93,7 @@ static bool strikes(const char *call)
 
 WRAP(int, fsync, fsync, (int fd), (fd))
 WRAP(int, rename, rename, (const char *from, const char *to), (from, to))
+WRAP(int, link, link, (const char *from, const char *to), (from, to))
 WRAP(int, symlink, symlink, (const char *target, const char *path), (target, path))
 WRAP(int, unlink, unlink, (const char *path), (path))
 WRAP(int, unlinkat, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))

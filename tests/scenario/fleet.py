@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -17,6 +18,12 @@ TENOND = pathlib.Path(os.environ.get("TENOND", pathlib.Path(TENON).with_name("te
 PATIENCE = 30  # seconds until something that must happen counts as missing
 
 needs_tenond = pytest.mark.skipif(not TENOND.exists(), reason="tenond is not built")
+
+
+def free_port():
+    """One that nothing listens on now; for programs that cannot be asked which one they took."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
 
 
 def until(true, what, patience=PATIENCE):

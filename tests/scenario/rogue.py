@@ -67,9 +67,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if blob:
             return self.give(rogue, blob[1])
         if self.command == "GET" and self.path.split("?")[0].endswith("/engines"):
-            return self.reply(200, {"items": [{"digest": path[-64:], "record": record} for path, record in
-                                              rogue.put.items() if path.startswith(self.path.split("?")[0] + "/")],
-                                    "next": None})
+            items = [{"digest": path[-64:], "record": record, "signatures": record.get("signatures", [])}
+                     for path, record in rogue.put.items() if path.startswith(self.path.split("?")[0] + "/")]
+            return self.reply(200, {"items": items, "next": None})
         if self.command == "GET" and self.path in rogue.put:
             return self.reply(200, rogue.put[self.path])
         if self.command == "GET" and self.path.startswith("/api/v1/releases?"):

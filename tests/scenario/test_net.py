@@ -268,6 +268,49 @@ def test_engine__revoked_is_given_to_nobody_and_named(published, gateway, built)
     assert run("engine", "revoke", "0123456789ab").returncode == 66
 
 
+def test_devices__added_with_a_token_of_their_own_poll_with_it(fleet, tmp_path):
+    own = tmp_path / "own.token"
+    own.write_text("s3cretS3cretS3cretS3cretS3cretS3\n")
+    assert run("devices", "add", "mine", "--token-file", own).returncode == 0
+    poll = "/default/controller/v1/mine"
+    assert fleet.call("GET", poll, token="TargetToken " + own.read_text().strip())[0] == 200
+    assert fleet.call("GET", poll, token="TargetToken another")[0] == 401
+
+
+def test_audit__says_who_did_what_newest_first(published, gateway):
+    enrol(published, gateway, a="rtx4090", b="rtx4090", c="rtx3060")
+    answer("deploy", "small")
+    everything = answer("audit", "--limit", "0")
+    assert [one["what"] for one in everything][:2] == ["deploy", "token-new"]
+    assert everything[-1]["who"] and answer("audit", "--limit", "2") == everything[:2]
+    assert "model=small" in run("audit").stdout
+    assert len(answer("actions")) == 3 and len(answer("actions", "--limit", "1")) == 1
+    assert run("audit", "--limit", "many").returncode == 2
+
+
+def test_release__is_removed_when_nothing_means_it_and_who_runs_it_keeps_it(published, gateway, built):
+    devices = enrol(published, gateway, a="rtx4090")
+    number = answer("deploy", "small")[0]["id"]
+    devices["a"].install()
+    refused = run("releases", "rm", "small@1")
+    assert refused.returncode != 0 and "small@stable points to 1" in refused.stderr
+    answer("push", built / "small.onnx", "--release", "2", "--no-engines")
+    answer("channel", "set", "small@stable", "2")
+    assert run("deployments", "stop", str(number)).returncode == 0
+    engine = answer("engine", "list", "small@1")[0]
+    assert run("engine", "pin", engine["digest"][:12]).returncode == 0
+    assert answer("engine", "list", "small@1")[0]["pinned"] is True
+    assert run("engine", "unpin", engine["digest"][:12]).returncode == 0
+    assert run("releases", "rm", "small@1").returncode == 0
+    assert [one["version"] for one in answer("releases", "small")] == ["2"]
+    assert answer("devices", "show", "a")[0]["state"] == "in-sync"
+    again = run("push", built / "small.onnx", "--release", "1")
+    assert again.returncode != 0 and "never used twice" in again.stderr
+    assert run("releases", "rm", "small@7").returncode == 66
+    assert run("releases", "rm", "small").returncode == 2
+    assert run("releases", "small", "large").returncode == 2
+
+
 def test_engine__attached_container_goes_to_those_who_want_it(published, gateway, tmp_path):
     engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
     container = tmp_path / "small.swu"

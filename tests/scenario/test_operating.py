@@ -2,18 +2,12 @@
 import os
 import pathlib
 import re
-import socket
 import subprocess
 
 from conftest import ROOT, RTX, TENON, needs_rtx
-from fleet import TENOND, Tenond, needs_tenond
+from fleet import TENOND, Tenond, free_port, needs_tenond
 
 pytestmark = [needs_rtx, needs_tenond]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 def test_operating__every_command_of_the_document_works(store, tmp_path, monkeypatch):

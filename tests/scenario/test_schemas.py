@@ -13,7 +13,8 @@ from conftest import ROOT, model, needs_rtx, run
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
 # of commands that answer by themselves; the fleet's lists hand on what docs/server.md says of the server's answers
-COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "logout", "name", "push"]
+COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "key", "logout", "name",
+            "push"]
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
@@ -370,6 +371,17 @@ def test_cache__marks(store):
     assert told("cache", "stats")[0]["engines"] == 1
     none, wanted = told("cache", "explain", model("light_squeezenet"), "--runtime", RUNTIME, "--precision", "int8,fp32")
     assert none["wanted"] is None and wanted["engines"][0]["first"] is None
+
+
+@needs_rtx
+def test_key__a_key_and_a_signature(store, tmp_path):
+    made = told("get", model("light_squeezenet"), "--runtime", RUNTIME)[0]
+    told("key", "new", tmp_path / "key", "--comment", "é")
+    told("key", "show", tmp_path / "key")
+    key = told("key", "show", tmp_path / "key.pub")[0]
+    signed = told("key", "sign", made["digest"], "--key", tmp_path / "key")[0]
+    assert signed["keyid"] == key["keyid"]
+    assert told("key", "verify", made["digest"], "--trusted-keys", tmp_path)[0]["trust"] == "trusted"
 
 
 @needs_rtx

@@ -253,6 +253,20 @@ def test_metrics__ask_for_their_token_when_there_is_one(tmp_path):
         server.end()
 
 
+def test_metrics__are_open_to_this_machine_and_not_through_a_proxy(server):
+    forwarded = {"X-Forwarded-For": "192.0.2.7"}
+    assert server.call("GET", "/metrics")[0] == 200
+    assert server.call("GET", "/metrics", headers=forwarded)[0] == 401
+    assert server.call("GET", "/metrics", token=f"Bearer {server.admin.read_text()}", headers=forwarded)[0] == 200
+
+
+def test_metrics__token_file_without_a_token_is_refused(tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    done = subprocess.run([TENOND, "--data", tmp_path / "data", "--listen", "127.0.0.1:0", "--metrics-token-file",
+                           tmp_path / "empty"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 65 and "holds no token" in done.stderr
+
+
 # ---- bad input ----
 
 def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
@@ -279,13 +293,42 @@ def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
 
 def test_filter__mistakes_name_their_column_and_draw_a_caret(server):
     problem = server.rest("GET", "/devices?where=gpu%20%3D%3D%3D%203", status=400)
+    for unreadable in ("id%3D%FF", "id%3D%2", "id%3Dx%20or%20" + "x" * 2100):
+        assert "where" in server.rest("GET", f"/devices?where={unreadable}", status=400)["detail"]
     line, caret = problem["caret"].split("\n")
     assert line == "gpu === 3" and len(caret) == problem["column"] and caret.strip() == "^"
 
 
+def test_device__is_registered_with_all_that_was_given_or_not_at_all(server):
+    for given in ({"attributes": {"fine": "1", "bad": "x" * 200}}, {"attributes": {"bad": "\x1b[2J"}}, {"device": "none"},
+                  {"token": "x" * 300}, {"attributes": {str(i): "x" for i in range(201)}}):
+        status = {"device": 404}.get(list(given)[0], 413 if len(given.get("attributes", "")) > 200 else 400)
+        server.rest("PUT", "/devices/d", given, status=status)
+        server.rest("GET", "/devices/d", status=404)
+
+
+def test_device_token__is_changed_by_an_admin_alone_and_that_is_in_the_audit_log(server):
+    publisher = server.rest("POST", "/tokens", {"role": "publisher", "name": "p"}, status=201)["token"]
+    server.rest("PUT", "/devices/d", {"token": "its own"}, status=201, token=publisher)
+    server.rest("PUT", "/devices/d", {"token": "its own"}, token=publisher)
+    server.rest("PUT", "/devices/d", {"token": "stolen", "attributes": {"a": "1"}}, status=403, token=publisher)
+    server.rest("PUT", "/devices/d", {"attributes": {"b": "1"}}, token=publisher)
+    assert server.rest("GET", "/devices/d")["attributes"] == {"b": "1"}
+    poll = "/default/controller/v1/d"
+    assert server.call("GET", poll, token="TargetToken its own")[0] == 200
+    assert server.call("GET", poll, token="TargetToken stolen")[0] == 401
+    server.rest("PUT", "/devices/d", {"token": "another"})
+    assert server.call("GET", poll, token="TargetToken another")[0] == 200
+    assert server.call("GET", poll, token="TargetToken its own")[0] == 401
+    newest = server.rest("GET", "/audit?limit=1")["items"][0]
+    assert (newest["what"], newest["who"], newest["detail"]) == ("device-token-new", "first admin", {"device": "d"})
+
+
 def test_labels__are_set_all_or_none(server):
     server.rest("PUT", "/devices/d", {"token": "t"}, status=201)
-    server.rest("PUT", "/devices/d/labels", {"site": "north", "bad": 5}, status=400)
+    for bad in (5, "x" * 200, "\x1b[2J"):
+        server.rest("PUT", "/devices/d/labels", {"site": "north", "bad": bad}, status=400)
+    server.rest("PUT", "/devices/d/labels", {"site": "north", **{str(i): "x" for i in range(64)}}, status=413)
     assert server.rest("GET", "/devices/d")["labels"] == {}
     assert server.rest("PUT", "/devices/d/labels", {"site": "north", "rack": "1"})["labels"] == \
         {"rack": "1", "site": "north"}
@@ -429,6 +472,22 @@ def test_forwarded_headers__of_strangers_do_not_count(server):
     assert b'"http://' in data and b"https" not in data
     server.call("GET", "/default/controller/v1/d", token="TargetToken x", headers={"X-Forwarded-For": "6.6.6.6"})
     assert "6.6.6.6" not in server.log.read_text()
+
+
+def test_forwarded_for__is_what_the_proxy_itself_saw_however_it_says_so(tmp_path):
+    server = Server(tmp_path, "--trusted-proxy", "127.0.0.1")
+    try:
+        for number, header in enumerate(("X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: 192.0.2.7\r\n",  # HAProxy
+                                         "X-Forwarded-For: 192.0.2.66, 192.0.2.7\r\n")):  # nginx
+            link = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            link.sendall(f"GET /default/controller/v1/d{number} HTTP/1.1\r\nHost: x\r\n{header}"
+                         "Authorization: TargetToken x\r\n\r\n".encode())
+            assert link.recv(4096).startswith(b"HTTP/1.1 401 ")
+            link.close()
+        log = server.log.read_text()
+        assert log.count("address=192.0.2.7") == 2 and "192.0.2.66" not in log
+    finally:
+        server.end()
 
 
 # ---- clients that are slow, and many ----

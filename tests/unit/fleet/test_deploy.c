@@ -167,6 +167,25 @@ TEST(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts)
     place_done(&place);
 }
 
+TEST(filter__takes_the_operators_word_before_that_of_the_device)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    json_t *claims = json_pack("{s:s,s:s}", "site", "north", "delivery", "swupdate");
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    label(&place, "d1", "site", "south");
+    label(&place, "d1", "delivery", "plan");
+    WELL(tn_fleet_attributes(place.fleet, device(&place, "d1"), TN_ATTRIBUTES_MERGE, claims, NOW,
+                             &err));
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .filter = "site=north" });
+    assert_string_equal(offered(&place, "d1"), "");
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .filter = "site=south" });
+    assert_string_equal(offered(&place, "d1"), engine);
+    json_decref(claims);
+    place_done(&place);
+}
+
 TEST(deploy__refuses_a_release_or_channel_that_is_not_there)
 {
     struct place place = place_with(NULL);
@@ -381,6 +400,59 @@ TEST(brake__counts_anew_when_the_operator_resumes_also_after_a_restart)
     place_restart(&place);
     finish(&place, "d06", false);
     assert_state(&place, id, "running");
+    place_done(&place);
+}
+
+TEST(brake__counts_devices_and_not_how_often_one_fails)
+{
+    static const struct board *const boards[] = { &ada, &small_ada, &ampere, &orin };
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    for (size_t i = 1; i < TN_COUNT(boards); i++)
+        (void)add_engine(&place, "1", boards[i], TRT_10_6);
+    for (size_t i = 0; i < TN_COUNT(boards); i++)
+        (void)add_engine(&place, "1", boards[i], TRT_10_9);
+    (void)enroll(&place, "liar");
+    id = deploy(&place, "1");
+    for (size_t i = 0; i < 2 * TN_COUNT(boards); i++) {
+        give_attributes(&place, "liar", boards[i / 2], i % 2 ? TRT_10_9 : TRT_10_6);
+        finish(&place, "liar", false);
+    }
+    assert_state(&place, id, "running");
+    assert_int_equal(number_of(&place, id, "failed"), 8);
+    place_restart(&place);
+    for (int i = 0; i < 4; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "d%02d", i);
+        (void)add_device(&place, name, &ada, TRT_10_6);
+        assert_state(&place, id, "running");
+        finish(&place, name, true);
+    }
+    assert_state(&place, id, "paused"); /* one of five */
+    place_done(&place);
+}
+
+TEST(device__that_changes_its_facts_for_ever_leaves_few_actions)
+{
+    struct place place = place_with(NULL);
+    struct tn_page page = { .limit = 1000 };
+    json_t *actions;
+
+    (void)add_engine(&place, "1", &ada, TRT_10_9);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    for (int i = 0; i < 100; i++)
+        give_attributes(&place, "d1", &ada, i % 2 ? TRT_10_6 : TRT_10_9);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        actions = tn_fleet_actions_json(place.fleet, false, &page);
+        assert_int_equal(json_array_size(actions), 9); /* 8 that were withdrawn, and the last */
+        json_decref(actions);
+        place_restart(&place);
+    }
+    assert_int_equal(action_id(&place, "d1"), 101);
+    finish(&place, "d1", true);
     place_done(&place);
 }
 
@@ -689,6 +761,7 @@ int main(void)
         cmocka_unit_test(device__that_changes_its_runtime_is_matched_anew),
         cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
         cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
+        cmocka_unit_test(filter__takes_the_operators_word_before_that_of_the_device),
         cmocka_unit_test(deploy__refuses_a_release_or_channel_that_is_not_there),
         cmocka_unit_test(channel__that_moves_gives_its_devices_the_other_release),
         cmocka_unit_test(channel__that_moves_back_gives_again_what_was_only_withdrawn),
@@ -699,6 +772,8 @@ int main(void)
         cmocka_unit_test(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed),
         cmocka_unit_test(brake__lets_go_on_below_a_fifth),
         cmocka_unit_test(brake__counts_anew_when_the_operator_resumes_also_after_a_restart),
+        cmocka_unit_test(brake__counts_devices_and_not_how_often_one_fails),
+        cmocka_unit_test(device__that_changes_its_facts_for_ever_leaves_few_actions),
         cmocka_unit_test(
             deployment__that_is_stopped_takes_back_what_was_not_fetched_and_never_runs_again),
         cmocka_unit_test(failure__leads_to_the_next_best_engine_and_not_to_the_same_again),

@@ -146,6 +146,31 @@ TEST(trouble_of_the_device__and_bytes_that_changed_on_the_way_count_against_no_c
     }
 }
 
+static bool is_unknown_reason(const void *row_, void *user)
+{
+    const struct tn_row_evidence *row = row_;
+
+    assert_string_equal(row->reason, "unknown");
+    ++*(int *)user;
+    return true;
+}
+
+TEST(reason__that_is_no_word_is_not_kept)
+{
+    struct scene scene = scene_new(2);
+    char text[70000];
+    int rows = 0;
+
+    (void)memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    finish_saying(&scene.place, "d00", "failed", text, true);
+    finish_saying(&scene.place, "d01", "failed", "\x1b[2J", true);
+    place_commit(&scene.place);
+    WELL(tn_db_each(scene.place.db, TN_TABLE_EVIDENCE, is_unknown_reason, &rows, &err));
+    assert_int_equal(rows, 2);
+    place_done(&scene.place);
+}
+
 TEST(failure__of_one_class_says_nothing_of_another)
 {
     struct scene scene = scene_new(1);
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(many_failures__stop_an_engine_that_fewer_than_one_in_ten_has_loaded),
         cmocka_unit_test(
             trouble_of_the_device__and_bytes_that_changed_on_the_way_count_against_no_class),
+        cmocka_unit_test(reason__that_is_no_word_is_not_kept),
         cmocka_unit_test(failure__of_one_class_says_nothing_of_another),
         cmocka_unit_test(
             failure__of_a_device_holds_it_back_from_the_same_engine_in_later_deployments_too),

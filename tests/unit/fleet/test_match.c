@@ -292,6 +292,26 @@ TEST(fingerprint__flattened_and_read_back_has_the_same_class)
     place_done(&place);
 }
 
+TEST(class__of_the_largest_numbers_that_a_device_can_send_is_one_too)
+{
+    struct place place = place_with_release();
+    json_t *flat = json_pack("{s:s,s:s,s:s,s:s,s:s}", "gpu.memory_bytes", "9223372036854775807",
+                             "gpu.compute_capability", "4294967295.4294967295", "gpu.sm_count",
+                             "9223372036854775807", "gpu.bus_bits", "9223372036854775807",
+                             "gpu.l2_bytes", "9223372036854775807");
+    json_t *json;
+
+    WELL(tn_fleet_attributes(place.fleet, enroll(&place, "d1"), TN_ATTRIBUTES_REPLACE, flat, NOW,
+                             &err));
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_string_equal(tn_json_str(json, "class", ""),
+                        "sm47244640245-9223372036854775807sm-9223372036854775807bit-"
+                        "l2.9223372036854775807-8589934592GiB-?");
+    json_decref(json);
+    json_decref(flat);
+    place_done(&place);
+}
+
 /* ---- foreign containers ---- */
 
 TEST(swupdate_device__gets_the_container_and_nothing_where_there_is_none)
@@ -516,6 +536,7 @@ int main(void)
         cmocka_unit_test(
             device__that_is_registered_as_a_bundled_board_is_matched_by_the_boards_facts),
         cmocka_unit_test(fingerprint__flattened_and_read_back_has_the_same_class),
+        cmocka_unit_test(class__of_the_largest_numbers_that_a_device_can_send_is_one_too),
         cmocka_unit_test(swupdate_device__gets_the_container_and_nothing_where_there_is_none),
         cmocka_unit_test(attachment__of_another_kind_or_name_or_without_its_file_is_refused),
         cmocka_unit_test(engine__whose_record_does_not_say_what_its_bytes_say_is_refused),

@@ -587,6 +587,49 @@ TEST(connection__that_drips_its_bytes_is_ended)
     tn_http_close(http);
 }
 
+TEST(download__that_waits_for_the_rate_is_not_late)
+{
+    const struct tn_http_options slow = { .head_ms = 50,
+                                          .slowest_bytes_per_s = 1 << 30,
+                                          .download_bytes_per_s = 1 };
+    struct tn_http *http = open_server(slow);
+    struct client client = join(http);
+    struct tn_http_figures figures = { 0 };
+
+    say(&client, "GET /file HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < STEPS_MOST && figures.waiting_downloads == 0; i++) {
+        assert_int_equal(tn_http_step(http, 10, NULL), TN_OK);
+        tn_http_figures(http, &figures);
+    }
+    /* the sweep that ends this one would end the other too */
+    assert_true(is_hung_up(http, "GET /value HTTP/1.1\r\n", "X: y\r\n"));
+    tn_http_figures(http, &figures);
+    assert_int_equal(figures.late, 1);
+    assert_int_equal(figures.waiting_downloads, 1);
+    leave(&client);
+    tn_http_close(http);
+}
+
+/* 10 TB at the slowest rate are more nanoseconds than a number holds. */
+TEST(deadline__of_a_body_of_any_announced_size_lies_in_the_future)
+{
+    const struct tn_http_options quick = { .idle_ms = 50, .head_ms = 50 };
+    struct tn_http *http = open_server(quick);
+    struct client patient = join(http);
+    struct tn_http_figures figures;
+
+    say(&patient, "PUT /stream HTTP/1.1\r\n" HOST "Content-Length: 10240000000000\r\n\r\nx");
+    for (int i = 0; i < STEPS_MOST && world.streamed < 1; i++)
+        assert_int_equal(tn_http_step(http, 10, NULL), TN_OK);
+    /* the sweep that ends this one would end the other too */
+    assert_true(is_hung_up(http, "GET /value HTTP/1.1\r\n", "X: y\r\n"));
+    tn_http_figures(http, &figures);
+    assert_int_equal(figures.late, 1);
+    assert_int_equal(world.streams_open, 1);
+    leave(&patient);
+    tn_http_close(http);
+}
+
 TEST(drain__refuses_new_connections_and_finishes_what_is_in_progress)
 {
     struct tn_http *http = open_server((struct tn_http_options) { 0 });
@@ -663,6 +706,8 @@ int main(void)
         cmocka_unit_test(download_rate__makes_downloads_wait_and_loses_no_byte),
         cmocka_unit_test(close__ends_downloads_that_wait_for_the_rate),
         cmocka_unit_test(connection__that_drips_its_bytes_is_ended),
+        cmocka_unit_test(download__that_waits_for_the_rate_is_not_late),
+        cmocka_unit_test(deadline__of_a_body_of_any_announced_size_lies_in_the_future),
         cmocka_unit_test(drain__refuses_new_connections_and_finishes_what_is_in_progress),
         cmocka_unit_test(open__says_why_it_cannot_listen),
         cmocka_unit_test(secrets__are_equal_only_when_whole),

@@ -51,6 +51,9 @@ TEST(url__takes_no_name_that_only_looks_like_this_machine_for_it)
     assert_false(parsed("http://localhost.evil.example").loopback);
     assert_false(parsed("http://127.evil").loopback);
     assert_false(parsed("http://127.0.1").loopback);
+    assert_false(parsed("http://127.0.0.999").loopback);
+    assert_false(parsed("http://127..0.1").loopback);
+    assert_false(parsed("http://127.0.0.1.").loopback);
     assert_false(parsed("http://128.0.0.1").loopback);
     assert_false(parsed("http://[::ffff:8.8.8.8]").loopback);
     assert_false(parsed("http://0.0.0.0").loopback);

@@ -118,7 +118,7 @@ TEST(spec__reads_the_example_of_the_design)
     assert_true(spec.policy.build_forbidden && spec.policy.accept_may_load);
     assert_int_equal(spec.policy.level, TN_LEVEL_LOADED);
     assert_true(spec.policy.allow_host_code && spec.policy.fill_holes);
-    assert_string_equal(spec.policy.signature, "required");
+    assert_true(spec.policy.signature_required);
     assert_string_equal(spec.policy.evidence, "class");
     (void)snprintf(path, sizeof(path), "%s/golden/", folder);
     assert_string_equal(spec.accuracy_inputs, path);
@@ -136,7 +136,7 @@ TEST(spec__what_is_left_out_has_its_default)
     assert_false(spec.policy.build_forbidden || spec.policy.accept_may_load ||
                  spec.policy.allow_host_code || spec.policy.fill_holes);
     assert_int_equal(spec.policy.level, TN_LEVEL_NONE);
-    assert_string_equal(spec.policy.signature, "none");
+    assert_false(spec.policy.signature_required);
     assert_int_equal(spec.shapes.count, 0);
     assert_string_equal(spec.accuracy_inputs, "");
     tn_spec_done(&spec);
