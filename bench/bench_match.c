@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MODELS = 100, BOARDS = 100, RUNS = 101, TRT_10_6 = 11 };
+enum { MODELS = 100, BOARDS = 100, RUNS = 101, DEVICES = 100000, TRT_10_6 = 11 };
 
 struct bench {
     const char *folder;
@@ -137,18 +137,32 @@ static void publish(struct bench *bench)
 
 /* ---- devices ---- */
 
-static json_t *attributes_of(int number)
+static json_t *attributes_of(int number, const char *cuda)
 {
     struct made_facts facts = board(number % BOARDS);
     char cc[16];
 
     (void)snprintf(cc, sizeof(cc), "%u.%u", facts.cc_major, facts.cc_minor);
     return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:s}", "platform", "linux-x86_64",
-                     "cuda", "13.0", "gpu.product", "board", "gpu.compute_capability", cc,
+                     "cuda", cuda, "gpu.product", "board", "gpu.compute_capability", cc,
                      "gpu.sm_count", (json_int_t)facts.sms, "gpu.bus_bits", (json_int_t)facts.bus,
                      "gpu.l2_bytes", (json_int_t)facts.l2, "gpu.memory_bytes",
                      (json_int_t)facts.memory, "gpu.integrated", "false", "runtime.trt",
                      "10.6.0.26");
+}
+
+static void enroll_one(struct bench *bench, int number, const char *cuda)
+{
+    struct tn_fleet_device *device;
+    json_t *attributes = attributes_of(number, cuda);
+    struct tn_error err;
+    char id[24];
+
+    (void)snprintf(id, sizeof(id), "device-%07d", number);
+    need(tn_fleet_enroll(bench->fleet, id, NULL, "gateway", 1, &device, &err), &err);
+    need(tn_fleet_attributes(bench->fleet, device, TN_ATTRIBUTES_REPLACE, attributes, 1, &err),
+         &err);
+    json_decref(attributes);
 }
 
 static void enroll(struct bench *bench, int from, int to)
@@ -156,15 +170,7 @@ static void enroll(struct bench *bench, int from, int to)
     struct tn_error err;
 
     for (int i = from; i < to; i++) {
-        struct tn_fleet_device *device;
-        json_t *attributes = attributes_of(i);
-        char id[24];
-
-        (void)snprintf(id, sizeof(id), "device-%07d", i);
-        need(tn_fleet_enroll(bench->fleet, id, NULL, "gateway", 1, &device, &err), &err);
-        need(tn_fleet_attributes(bench->fleet, device, TN_ATTRIBUTES_REPLACE, attributes, 1, &err),
-             &err);
-        json_decref(attributes);
+        enroll_one(bench, i, "13.0");
         if (i % 1000 == 999)
             need(tn_fleet_commit(bench->fleet, &err), &err);
     }
@@ -190,29 +196,53 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Microseconds to find the engines of all models for one device, median of many.
- * @param cold forget first what was matched, as a device of a new class finds it */
-static double match_us(struct bench *bench, bool cold)
+enum how { KNOWN, STALE, NEW };
+
+/* A device of a known class; the same after every release has changed; one of a class that nobody
+ * had before. */
+static struct tn_fleet_device *device_for(struct bench *bench, enum how how, int run)
+{
+    for (size_t i = 0; how == STALE && i < bench->fleet->release_list.count; i++)
+        ((struct release *)bench->fleet->release_list.item[i])->generation++;
+    return bench->fleet->device_list.item[how == NEW ? DEVICES + run : run];
+}
+
+/* No two of them have the same CUDA. */
+static void enroll_new_classes(struct bench *bench)
+{
+    for (int r = 0; r < RUNS; r++) {
+        char cuda[24];
+
+        (void)snprintf(cuda, sizeof(cuda), "13.%d", r + 1);
+        enroll_one(bench, DEVICES + r, cuda);
+    }
+}
+
+/* Microseconds to find the engines of all models for one device, median of many. */
+static double match_us(struct bench *bench, enum how how)
 {
     double run[RUNS];
 
     for (int r = 0; r < RUNS; r++) {
-        struct tn_fleet_device *device = bench->fleet->device_list.item[r];
-        tn_nsec begun;
+        struct tn_fleet_device *device = device_for(bench, how, r);
+        int64_t made = bench->fleet->match_count;
+        tn_nsec begun = cpu_now();
         size_t found = 0;
 
-        for (size_t i = 0; cold && i < bench->fleet->release_list.count; i++)
-            ((struct release *)bench->fleet->release_list.item[i])->generation++;
-        begun = cpu_now();
         for (size_t i = 0; i < bench->fleet->running.count; i++)
             found += deploy_pick(bench->fleet, device, bench->fleet->running.item[i]) != NULL;
         run[r] = (double)(cpu_now() - begun) / 1000;
         if (found != MODELS)
             need(TN_E_INVALID, &(struct tn_error) { .text = "a model without an engine" });
+        if (how != KNOWN && bench->fleet->match_count - made != MODELS)
+            need(TN_E_INVALID, &(struct tn_error) { .text = "a match that was known before" });
     }
     qsort(run, RUNS, sizeof(run[0]), by_value);
     return run[RUNS / 2];
 }
+
+/* CPU seconds of the deployment before. */
+static double deploy_cpu_s;
 
 /* Seconds to assign an engine to every device, durable. */
 static double deploy_s(struct bench *bench, const char *model, int64_t devices, const char *to)
@@ -220,6 +250,7 @@ static double deploy_s(struct bench *bench, const char *model, int64_t devices, 
     struct tn_deploy deploy = { .model = model, .version = "1", .filter = to };
     struct tn_error err;
     tn_nsec begun = tn_clock_monotonic();
+    tn_nsec cpu_begun = cpu_now();
     double seconds;
     json_t *json;
     int64_t id;
@@ -227,6 +258,7 @@ static double deploy_s(struct bench *bench, const char *model, int64_t devices, 
     need(tn_fleet_deploy(bench->fleet, &deploy, "bench", 1, &id, &err), &err);
     need(tn_fleet_commit(bench->fleet, &err), &err);
     seconds = (double)(tn_clock_monotonic() - begun) / (double)TN_NSEC_PER_S;
+    deploy_cpu_s = (double)(cpu_now() - cpu_begun) / (double)TN_NSEC_PER_S;
     json = tn_fleet_deployment_json(bench->fleet, id);
     if (tn_json_int(json, "assigned", 0) != devices)
         need(TN_E_INVALID, &(struct tn_error) { .text = "not every device got its engine" });
@@ -264,6 +296,7 @@ static void deploy_every_model(struct bench *bench)
 int main(int argc, char **argv)
 {
     static const char all[] = "platform=linux-x86_64";
+    double of_10000;
     struct bench bench = { .folder = argc == 2 ? argv[1] : "" };
     struct tn_error err = { 0 };
 
@@ -280,14 +313,18 @@ int main(int argc, char **argv)
     report("deploy to 1,000 devices, durable",
            deploy_s(&bench, "m000", 1000, "id < device-0001000"), "s");
     report("deploy to 10,000 devices, durable", deploy_s(&bench, "m001", 10000, all), "s");
-    enroll(&bench, 10000, 100000);
+    of_10000 = deploy_cpu_s;
+    enroll(&bench, 10000, DEVICES);
     report("start with 100,000 devices and 10,000 engines", start_s(&bench), "CPU s");
     report("deploy to 100,000 devices, durable", deploy_s(&bench, "m002", 100000, all), "s");
+    report("deploy to 100,000 devices against 10,000", deploy_cpu_s / of_10000, "x CPU");
     deploy_every_model(&bench);
-    (void)match_us(&bench, false);
-    report("match one device of a known class, 100 models", match_us(&bench, false), "CPU us");
-    report("match one device of a new class, 10,000 engines of 100 models", match_us(&bench, true),
+    (void)match_us(&bench, KNOWN);
+    report("match a device of a known class, 10,000 engines of 100 models", match_us(&bench, KNOWN),
            "CPU us");
+    report("match a device after every release changed", match_us(&bench, STALE), "CPU us");
+    enroll_new_classes(&bench);
+    report("match the first device of a new class", match_us(&bench, NEW), "CPU us");
     stop(&bench);
     return 0;
 }

@@ -111,6 +111,14 @@ struct tn_compat_target {
 void tn_compat_check(const struct tn_plan *plan, const struct tn_compat_target *target,
                      struct tn_answer *ret_answer);
 
+/** The part of a plan that verdicts depend on; every other fact is not known. It has the verdict of
+ * the whole plan on every target whose free memory is not known: only the size of the file is
+ * missing for that. A rule that reads another fact adds it here. */
+struct tn_plan tn_compat_part(const struct tn_plan *plan);
+
+/** Appends such a part as text: equal texts, equal parts. */
+void tn_compat_part_add(struct tn_buf *text, const struct tn_plan *part);
+
 /** Bundled boards that fit the GPU facts of a plan, best first; several when several fit.
  * @return how many names were written (static storage) */
 size_t tn_compat_guess_boards(const struct tn_gpu *gpu, const char *ret_names[], size_t max);

@@ -22,6 +22,7 @@
 enum {
     ACTION_ID_MAX = INT32_MAX,
     HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
+    WITHDRAWN_MOST = 8,         /* kept of one device */
 };
 
 static const char *const state_names[ACTION_STATES] = {

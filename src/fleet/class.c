@@ -67,17 +67,15 @@ static char *proof_key(const struct class *class, int runtime)
 
 void class_free(struct class *class)
 {
-    size_t at = 0;
-    struct match *match;
-
     if (!class)
         return;
-    while ((match = tn_map_next(&class->matches, &at)) != NULL)
-        match_free(match);
-    tn_map_done(&class->matches);
+    for (size_t i = 0; i < class->matched_count; i++)
+        match_free(class->matched[i].match);
+    free(class->matched);
     for (size_t i = 0; i < TN_COUNT(class->proof_key); i++)
         free(class->proof_key[i]);
     list_done(&class->devices);
+    free(class->fit);
     free(class->gpu_class);
     free(class->key);
     free(class);

@@ -375,7 +375,7 @@ static bool is_deployed(const struct tn_fleet *fleet, const struct release *rele
     return false;
 }
 
-int deploy_engine(struct tn_fleet *fleet, const struct engine *engine, int64_t now_ms,
+int deploy_engine(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
                   struct tn_error *err)
 {
     struct class *class;

@@ -31,7 +31,13 @@ static bool counts_for_class(const char *reason)
 
 static void key_of(const char *hex, const char *rest, char ret_key[PROOF_KEY_MAX + 80])
 {
-    (void)snprintf(ret_key, PROOF_KEY_MAX + 80, "%.64s %.*s", hex, (int)PROOF_KEY_MAX, rest);
+    size_t first = strnlen(hex, 64);
+    size_t second = strnlen(rest, PROOF_KEY_MAX);
+
+    memcpy(ret_key, hex, first);
+    ret_key[first] = ' ';
+    memcpy(ret_key + first + 1, rest, second);
+    ret_key[first + 1 + second] = '\0';
 }
 
 void evidence_free(struct evidence *evidence)
@@ -135,6 +141,16 @@ bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *c
     (void)snprintf(ret_why, 160, "%lld of %lld devices of this class say that it fails",
                    (long long)tally->failed, (long long)tally->reporters);
     return true;
+}
+
+const struct tally *evidence_any(const struct tn_fleet *fleet, struct class *class, int runtime)
+{
+    if (class->any_tallies != fleet->tallies.count) { /* there are never fewer */
+        for (int i = 0; i <= class->facts.runtime_count; i++)
+            class->any[i] = tally_find(fleet, any_engine, class->proof_key[i]);
+        class->any_tallies = fleet->tallies.count;
+    }
+    return class->any[runtime];
 }
 
 bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key)
@@ -271,9 +287,9 @@ static int runtime_named(const struct class *class, const char *name)
 }
 
 const char *evidence_class_key(struct tn_fleet *fleet, const struct tn_fleet_device *device,
-                               const struct engine *engine, const char *runtime)
+                               struct engine *engine, const char *runtime)
 {
-    const struct class *class = device->class;
+    struct class *class = device->class;
     struct candidate candidate = { .runtime = 0 };
 
     if (!class)

@@ -182,6 +182,7 @@ static void unload(struct tn_fleet *fleet)
     FREE_MAP(&fleet->devices, tn_fleet_device, device_free);
     FREE_MAP(&fleet->classes, class, class_free);
     FREE_MAP(&fleet->releases, release, release_free);
+    FREE_MAP(&fleet->kinds, kind, kind_free);
     FREE_MAP(&fleet->channels, channel, channel_free);
     FREE_MAP(&fleet->attachments, attachment, attachment_free);
     FREE_MAP(&fleet->evidence, evidence, evidence_free);
@@ -194,6 +195,9 @@ static void unload(struct tn_fleet *fleet)
     list_done(&fleet->running);
     tn_map_done(&fleet->tokens_by_hash);
     tn_map_done(&fleet->engines);
+    tn_map_done(&fleet->kind_index);
+    tn_map_done(&fleet->kind_exact);
+    list_done(&fleet->loose_kinds);
     list_done(&fleet->device_list);
     list_done(&fleet->release_list);
     fleet->seen = NULL;

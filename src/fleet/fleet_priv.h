@@ -4,6 +4,7 @@
  *   device.c   devices, their attributes and labels
  *   class.c    match classes: devices that differ in nothing that decides about an engine
  *   release.c  releases, engines, attachments, channels
+ *   kind.c     kinds of engines: those in which nothing differs that decides about a device
  *   keep.c     which files something refers to; releases that are removed; pins
  *   match.c    (class, release) -> ranked candidates with reasons; kept until something changes
  *   deploy.c   deployments; which device gets what next
@@ -40,6 +41,7 @@ enum {
     DETAIL_MAX = 240,            /* bytes of an action's telling line */
     CLASS_KEY_MAX = 512,
     PROOF_KEY_MAX = 320,
+    KIND_INDEX_KEY = 96,
 };
 
 /* A list that doubles: of pointers. */
@@ -53,6 +55,7 @@ struct class;
 struct deployment;
 struct device_loads;
 struct engine;
+struct kind;
 struct release;
 
 /* ---- devices ---- */
@@ -93,8 +96,22 @@ struct candidate {
 struct match {
     bool may_load; /* those that nobody proved are among them */
     uint64_t generation;
-    struct candidate *candidate; /* best first */
     size_t count;
+    struct candidate candidate[]; /* best first */
+};
+
+/* Under the number of its release. */
+struct matched {
+    size_t release;
+    struct match *match;
+};
+
+/* A kind of engines that a class may get. */
+struct fit {
+    const struct kind *kind;
+    enum tn_verdict verdict; /* loads or may-load */
+    int runtime;             /* of the class: the one that likes it best */
+    bool exact;
 };
 
 struct class
@@ -106,7 +123,36 @@ struct class
     char delivery[16];                             /* "swupdate", "rauc"; "" = the plan itself */
     char *proof_key[TN_DEVICE_FACTS_RUNTIMES + 1]; /* by runtime: the key of evidence */
     struct list devices;
-    struct tn_map matches; /* by release key */
+    struct matched *matched; /* by release: sorted, so that few lines of memory are read */
+    size_t matched_count, matched_capacity;
+    struct fit *fit; /* found when `fit_kinds` was the number of the fleet's kinds */
+    size_t fit_count, fit_capacity, fit_kinds;
+    /* What all devices of the class said of any engine, by runtime; NULL = nothing. Found when
+     * `any_tallies` was the number of the fleet's tallies. */
+    const struct tally *any[TN_DEVICE_FACTS_RUNTIMES + 1];
+    size_t any_tallies;
+    bool fit_near; /* those for other boards of its compute capability are among them */
+};
+
+/* ---- kinds of engines ---- */
+
+/* An engine under the number of its release, beside it: who looks for the engines of a release
+ * touches no engine. */
+struct held {
+    size_t release;
+    struct engine *engine;
+};
+
+struct kind {
+    char *key;         /* its facts as text */
+    struct held *held; /* its engines that are in force, by release */
+    size_t held_count, held_capacity;
+    struct tn_plan plan; /* what of it counts: tn_compat_part() */
+    char *gpu_class;     /* of classic engines, where known in every part; else NULL */
+    char *index_key;     /* its place in the fleet's index; NULL = loose */
+    struct kind *next_indexed;
+    char *exact_key; /* and in that by class, of a classic one */
+    struct kind *next_exact;
 };
 
 /* ---- releases ---- */
@@ -130,10 +176,7 @@ struct engine {
     struct tn_digest digest;
     struct release *release;
     struct engine *same; /* the same plan in another release */
-    char *index_key;     /* its place in the release's index; NULL = loose */
-    struct engine *next_indexed;
-    char *exact_key; /* and in that by class, of a classic one */
-    struct engine *next_exact;
+    struct kind *kind;   /* NULL while its plan is not known */
     json_t *record;
     char *record_text;
     const char *name; /* in `record` */
@@ -142,7 +185,6 @@ struct engine {
     int64_t sequence;
     struct tn_plan plan;
     bool plan_known; /* its blob was there to be read */
-    char *gpu_class; /* of a classic plan, where known in every part; else NULL */
     int64_t bytes, added_ms, revoked_ms;
     char *revoked_why;
     struct signing *signing;      /* NULL = not signed */
@@ -150,18 +192,16 @@ struct engine {
 };
 
 struct release {
-    char *key; /* "model\nversion" */
+    size_t number;       /* of this start: how many were there before it */
+    uint64_t generation; /* changes with anything that changes a match */
+    char *key;           /* "model\nversion" */
     char *model, *version;
     char *manifest_text, *created_by;
     json_t *manifest;
     struct signing *signing; /* NULL = not signed */
     int64_t created_ms;
-    int64_t removed_ms;  /* 0 = there; else it is remembered for the actions that name it */
-    uint64_t generation; /* changes with anything that changes a match */
+    int64_t removed_ms; /* 0 = there; else it is remembered for the actions that name it */
     struct list engines;
-    struct tn_map index;    /* index key -> first engine */
-    struct tn_map exact;    /* the same with the class */
-    struct list loose;      /* engines that more than one key can reach */
     struct tn_ladder order; /* of precisions */
 };
 
@@ -298,6 +338,10 @@ struct tn_fleet {
     struct tn_map devices, classes, releases, channels, engines, attachments, evidence, tallies,
         overrides, tokens_by_hash, loads, pins;
     struct tn_map kept_blobs; /* what is referred to, and since tn_fleet_keep_anew() more */
+    struct tn_map kinds;      /* of engines, by key; never fewer */
+    struct tn_map kind_index; /* index key -> first kind */
+    struct tn_map kind_exact; /* the same with the class */
+    struct list loose_kinds;  /* those that more than one key can reach */
     struct list device_list;  /* sorted by id when `devices_sorted` */
     bool devices_sorted;
     struct list release_list; /* those that were not removed */
@@ -388,17 +432,30 @@ const struct attachment *attachment_find(const struct tn_fleet *fleet, const cha
                                          const char *kind);
 /** Forgets what was matched against every release that holds this plan. */
 void engine_touch(struct tn_fleet *fleet, const char *hex);
-/** The key under which an engine of exactly this release of TensorRT is found: with the compute
- * capability for a classic one. @return false when not all of it is known */
-bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
-                      const struct tn_gpu *gpu, char ret_key[96]);
-/** The index key of one class alone, in new memory; NULL when that has run out. */
-char *exact_key(const char *index_key, const char *gpu_class);
 /** The first of all engines with these bytes (`same` leads to the others), or NULL. */
 struct engine *engine_find(const struct tn_fleet *fleet, const char *hex);
 /** By a whole digest or a unique prefix. @return 0, TN_E_NOTFOUND, TN_E_USAGE (several) */
 int engine_by_prefix(const struct tn_fleet *fleet, const char *text, struct engine **ret_engine,
                      struct tn_error *err);
+
+/* ---- kind.c ---- */
+
+/** The kind of an engine with this plan; made where it is the first of it. */
+int kind_get(struct tn_fleet *fleet, const struct tn_plan *plan, struct kind **ret_kind,
+             struct tn_error *err);
+void kind_free(struct kind *kind);
+/** An engine in force, of this kind, is among those that a match finds. */
+int kind_add(struct kind *kind, struct engine *engine, struct tn_error *err);
+void kind_remove(struct kind *kind, const struct engine *engine);
+/** @return its engines in a release, `ret_count` of them; valid until the next change */
+const struct held *kind_engines(const struct kind *kind, const struct release *release,
+                                size_t *ret_count);
+/** The key under which a kind of exactly this release of TensorRT is found: with the compute
+ * capability for a classic one. @return false when not all of it is known */
+bool kind_index_key(enum tn_flavor flavor, const struct tn_version *version,
+                    const struct tn_gpu *gpu, char ret_key[KIND_INDEX_KEY]);
+/** The index key of one class alone, in new memory; NULL when that has run out. */
+char *kind_exact_key(const char *index_key, const char *gpu_class);
 
 /* ---- keep.c ---- */
 
@@ -415,7 +472,7 @@ const struct match *match_get(struct tn_fleet *fleet, struct class *class,
                               const struct release *release, bool may_load);
 void match_free(struct match *match);
 /** Whether this engine would be a candidate of the class at all. */
-bool match_possible(struct tn_fleet *fleet, const struct class *class, const struct engine *engine,
+bool match_possible(struct tn_fleet *fleet, struct class *class, struct engine *engine,
                     struct candidate *ret_candidate);
 /** Every engine of the release with its verdict and reasons for the class: for `map --why`. */
 json_t *match_why(struct tn_fleet *fleet, const struct class *class, const struct release *release);
@@ -436,7 +493,7 @@ bool deployment_wants(const struct deployment *deployment, struct tn_fleet_devic
 int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
                   struct tn_error *err);
 /** The same for every device of the classes for which this engine is a candidate. */
-int deploy_engine(struct tn_fleet *fleet, const struct engine *engine, int64_t now_ms,
+int deploy_engine(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
 /** The same for every device that the deployment is meant for. */
 int deploy_all(struct tn_fleet *fleet, struct deployment *deployment, int64_t now_ms,
@@ -526,14 +583,16 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
  * @param runtime that loaded it; "" = the one that it would be given for
  * @return NULL: none, as the device has no class or has not said that it has this runtime */
 const char *evidence_class_key(struct tn_fleet *fleet, const struct tn_fleet_device *device,
-                               const struct engine *engine, const char *runtime);
+                               struct engine *engine, const char *runtime);
 /** Takes a device's word about an engine, and stops the engine where it is one too many. A word
  * that is lasting counts against the class only when its reason does. */
 int evidence_hear(struct tn_fleet *fleet, const struct tn_row_evidence *word, struct tn_error *err);
 /** Whether new assignments of the engine to this class are stopped; fills `ret_why`. */
 bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
                     char ret_why[160]);
-/** Whether somebody of the class has loaded it; `hex` "*" means any engine. */
+/** What the devices of the class said of any engine with this runtime of theirs; NULL = nothing. */
+const struct tally *evidence_any(const struct tn_fleet *fleet, struct class *class, int runtime);
+/** Whether somebody of the class has loaded it. */
 bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *class_key);
 /** Whether this very device has said that it failed, and no operator has overruled that. */
 bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,

@@ -231,7 +231,7 @@ static struct engine *engine_told(const struct tn_fleet *fleet,
 }
 
 /* Only what the engine itself is to blame for counts against it, and only what loaded for it. */
-static int hear(struct tn_fleet *fleet, struct tn_fleet_device *device, const struct engine *engine,
+static int hear(struct tn_fleet *fleet, struct tn_fleet_device *device, struct engine *engine,
                 const struct tn_outcome *outcome, int64_t now_ms, struct tn_error *err)
 {
     bool ok = outcome->result == TN_OUTCOME_OK;

@@ -173,74 +173,9 @@ static void engine_free(struct engine *engine)
         return;
     json_decref(engine->record);
     free(engine->record_text);
-    free(engine->index_key);
-    free(engine->exact_key);
-    free(engine->gpu_class);
     free(engine->revoked_why);
     signing_free(engine->signing);
     free(engine);
-}
-
-bool engine_index_key(enum tn_flavor flavor, const struct tn_version *version,
-                      const struct tn_gpu *gpu, char ret_key[96])
-{
-    char number[TN_VERSION_TEXT];
-    char cc[TN_CC_TEXT];
-
-    if (flavor == TN_FLAVOR_UNKNOWN || version->parts != 4)
-        return false;
-    tn_version_print(version, number);
-    tn_gpu_cc_print(gpu, cc);
-    if (flavor == TN_FLAVOR_TENSORRT && !cc[0])
-        return false;
-    (void)snprintf(ret_key, 96, "%s %s %s", tn_flavor_name(flavor), number,
-                   flavor == TN_FLAVOR_TENSORRT ? cc : "");
-    return true;
-}
-
-char *exact_key(const char *index_key, const char *gpu_class)
-{
-    return pair_key(index_key, gpu_class);
-}
-
-/* Whether only devices of exactly its release (and compute capability) can load it: then one key
- * reaches it. Levels of hardware compatibility came with 8.6. */
-static bool has_one_key(const struct tn_plan *plan)
-{
-    static const struct tn_version levels = { .part = { 8, 6 }, .parts = 2 };
-
-    if (plan->flavor == TN_FLAVOR_RTX)
-        return true;
-    return plan->lean_runtime_inside != 1 && plan->version_compatible != 1 &&
-           (plan->hw_compat == TN_HW_COMPAT_NONE || plan->hw_compat == TN_HW_COMPAT_SAME_CC ||
-            (plan->hw_compat == TN_HW_COMPAT_UNKNOWN &&
-             tn_version_compare(&plan->version, &levels) < 0));
-}
-
-static int add_to_chain(struct tn_map *index, char *key, struct engine *engine,
-                        struct engine **ret_next, struct tn_error *err)
-{
-    *ret_next = tn_map_get(index, key);
-    return tn_map_put(index, key, engine, err);
-}
-
-static int index_engine(struct release *release, struct engine *engine, struct tn_error *err)
-{
-    char key[96];
-    int rc;
-
-    if (!has_one_key(&engine->plan) ||
-        !engine_index_key(engine->plan.flavor, &engine->plan.version, &engine->plan.gpu, key))
-        return list_add(&release->loose, engine, err);
-    rc = copy_text(key, &engine->index_key, err);
-    if (rc == TN_OK)
-        rc = add_to_chain(&release->index, engine->index_key, engine, &engine->next_indexed, err);
-    if (rc < 0 || !engine->gpu_class)
-        return rc;
-    engine->exact_key = exact_key(engine->index_key, engine->gpu_class);
-    if (!engine->exact_key)
-        return tn_fail(err, TN_E_NOMEM, "an engine");
-    return add_to_chain(&release->exact, engine->exact_key, engine, &engine->next_exact, err);
 }
 
 static int read_plan(const struct tn_fleet *fleet, const struct tn_digest *digest,
@@ -252,16 +187,12 @@ static int read_plan(const struct tn_fleet *fleet, const struct tn_digest *diges
     return rc < 0 ? rc : tn_plan_read(fd, *ret_bytes, ret_plan, err);
 }
 
-static int learn_plan(struct engine *engine, const struct tn_plan *plan, struct tn_error *err)
+static int learn_plan(struct tn_fleet *fleet, struct engine *engine, const struct tn_plan *plan,
+                      struct tn_error *err)
 {
-    tn_auto(tn_buf_done) struct tn_buf gpu_class = TN_BUF(CLASS_KEY_MAX);
-
     engine->plan = *plan;
     engine->plan_known = true;
-    if (plan->flavor != TN_FLAVOR_TENSORRT || !tn_gpu_class_add(&gpu_class, &plan->gpu))
-        return TN_OK;
-    engine->gpu_class = tn_buf_steal(&gpu_class);
-    return engine->gpu_class ? TN_OK : tn_fail(err, TN_E_NOMEM, "an engine");
+    return kind_get(fleet, plan, &engine->kind, err);
 }
 
 /* Rungs in the order of the release's policy; what it does not name comes after. */
@@ -312,7 +243,8 @@ static int engine_join(struct tn_fleet *fleet, struct engine *engine, struct tn_
         engine_free(engine);
         return rc;
     }
-    rc = index_engine(release, engine, err);
+    if (engine->kind && !engine->revoked_ms)
+        rc = kind_add(engine->kind, engine, err);
     engine->same = tn_map_get(&fleet->engines, engine->hex);
     if (rc == TN_OK)
         rc = tn_map_put(&fleet->engines, engine->hex, engine, err);
@@ -341,7 +273,7 @@ bool engine_load_row(const void *row_, void *user)
     engine->revoked_ms = row->revoked_ms;
     /* a file that is missing or cannot be read now makes it no candidate, nothing worse */
     if (read_plan(fleet, &engine->digest, &plan, &bytes, NULL) == TN_OK)
-        rc = learn_plan(engine, &plan, NULL);
+        rc = learn_plan(fleet, engine, &plan, NULL);
     if (rc < 0) {
         engine_free(engine);
         return fleet_hurt(fleet, rc) == TN_OK;
@@ -400,7 +332,7 @@ static int check_plan(const struct engine *engine, const struct tn_plan *plan, i
     return TN_OK;
 }
 
-static int engine_check(const struct tn_fleet *fleet, struct engine *engine, struct tn_error *err)
+static int engine_check(struct tn_fleet *fleet, struct engine *engine, struct tn_error *err)
 {
     struct tn_plan plan;
     int64_t bytes = 0;
@@ -410,7 +342,7 @@ static int engine_check(const struct tn_fleet *fleet, struct engine *engine, str
         return tn_fail(err, rc, "engine %.12s: its file has not been uploaded", engine->hex);
     if (rc == TN_OK)
         rc = check_plan(engine, &plan, bytes, err);
-    return rc < 0 ? rc : learn_plan(engine, &plan, err);
+    return rc < 0 ? rc : learn_plan(fleet, engine, &plan, err);
 }
 
 static int engine_publish(struct tn_fleet *fleet, struct engine *engine, const char *who,
@@ -570,6 +502,8 @@ int tn_fleet_engine_revoke(struct tn_fleet *fleet, const char *digest, const cha
         if (engine->revoked_ms)
             continue;
         engine->revoked_ms = now_ms;
+        if (engine->kind)
+            kind_remove(engine->kind, engine);
         rc = fleet_hurt(fleet, copy_text(why ? why : "", &engine->revoked_why, err));
         if (rc == TN_OK)
             rc = engine_put(fleet, engine, err);
@@ -590,9 +524,6 @@ void release_free(struct release *release)
     for (size_t i = 0; i < release->engines.count; i++)
         engine_free(release->engines.item[i]);
     list_done(&release->engines);
-    list_done(&release->loose);
-    tn_map_done(&release->index);
-    tn_map_done(&release->exact);
     json_decref(release->manifest);
     free(release->manifest_text);
     free(release->created_by);
@@ -666,6 +597,7 @@ static struct release *release_new(struct tn_fleet *fleet, const char *model, co
         release_free(release);
         return NULL;
     }
+    release->number = fleet->releases.count;
     release->order = read_order(release->manifest);
     return release;
 }

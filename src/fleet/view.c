@@ -226,7 +226,7 @@ static json_t *engine_json(const struct tn_fleet *fleet, const struct engine *en
     tn_json_set_str(json, "runtime", engine->plan_known ? text : NULL);
     tn_json_set_str(json, "platform", engine->plan.platform);
     tn_json_set_str(json, "compute_capability", cc);
-    tn_json_set_str(json, "class", engine->gpu_class);
+    tn_json_set_str(json, "class", engine->kind ? engine->kind->gpu_class : NULL);
     tn_json_set_int(json, "bytes", engine->bytes);
     set_time(json, "added", engine->added_ms);
     tn_json_set_str(json, "state", engine->revoked_ms ? "revoked" : "in-force");

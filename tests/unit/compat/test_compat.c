@@ -123,12 +123,29 @@ static bool answered(const struct tn_rule *rule, const struct tn_answer *answer)
     return false;
 }
 
+/* Whoever keeps only the part that counts must hear the same. */
+static void expect_same_of_part(const char *name, const struct tn_plan *plan,
+                                struct tn_compat_target target)
+{
+    struct tn_plan part = tn_compat_part(plan);
+    struct tn_answer whole, kept;
+
+    target.gpu_free_bytes = TN_UNKNOWN;
+    tn_compat_check(plan, &target, &whole);
+    tn_compat_check(&part, &target, &kept);
+    if (whole.verdict != kept.verdict || whole.reason_count != kept.reason_count)
+        fail_msg("rule '%s': %s with %d reasons, of its part %s with %d", name,
+                 tn_verdict_name(whole.verdict), whole.reason_count, tn_verdict_name(kept.verdict),
+                 kept.reason_count);
+}
+
 static void expect(const char *name, bool fires, const struct tn_plan *plan,
                    const struct tn_compat_target *target)
 {
     const struct tn_rule *rule = rule_named(name);
     struct tn_answer answer;
 
+    expect_same_of_part(name, plan, *target);
     tn_compat_check(plan, target, &answer);
     if (answered(rule, &answer) != fires)
         fail_msg("rule '%s' should %s; verdict %s, first detail: %s", name,
@@ -179,6 +196,60 @@ static struct tn_answer answer_of(const struct tn_plan *plan, const struct tn_gp
 
     tn_compat_check(plan, &target, &answer);
     return answer;
+}
+
+/* ---- the part of a plan that counts --------------------------------------------------------- */
+
+static char *part_text(const struct tn_plan *plan)
+{
+    struct tn_buf text = TN_BUF(2048);
+    struct tn_plan part = tn_compat_part(plan);
+
+    tn_compat_part_add(&text, &part);
+    return tn_buf_steal(&text);
+}
+
+#define ANOTHER(same, ...)                                                                         \
+    do {                                                                                           \
+        struct tn_plan plan = ordinary();                                                          \
+        tn_auto(tn_str_free) char *before = part_text(&plan);                                      \
+        tn_auto(tn_str_free) char *after = NULL;                                                   \
+        __VA_ARGS__;                                                                               \
+        after = part_text(&plan);                                                                  \
+        if ((strcmp(before, after) == 0) != (same))                                                \
+            fail_msg("%s: '%s' and '%s'", #__VA_ARGS__, before, after);                            \
+    } while (0)
+
+TEST(part__has_another_text_where_anything_differs_that_counts_and_the_same_elsewhere)
+{
+    ANOTHER(false, plan.flavor = TN_FLAVOR_RTX);
+    ANOTHER(false, plan.complete = 0);
+    ANOTHER(false, plan.integrity = TN_INTEGRITY_CRC_BAD);
+    ANOTHER(false, plan.version.part[3]++);
+    ANOTHER(false, plan.version.parts = 3);
+    ANOTHER(false, plan.version_outer.parts = plan.version_outer.parts ? 0 : 2);
+    ANOTHER(false, plan.platform[0] = '\0');
+    ANOTHER(false, plan.wrapper[0] = 'u');
+    ANOTHER(false, plan.has_gpu = false);
+    ANOTHER(false, plan.gpu.cc_minor++);
+    ANOTHER(false, plan.gpu.sm_count++);
+    ANOTHER(false, plan.gpu.memory_bytes = TN_UNKNOWN);
+    ANOTHER(false, plan.gpu.l2_bytes++);
+    ANOTHER(false, plan.gpu.bus_bits++);
+    ANOTHER(false, plan.gpu.integrated = 1);
+    ANOTHER(false, plan.gpu.mig[0] = '1');
+    ANOTHER(false, plan.ccs.mask = 1);
+    ANOTHER(false, plan.ccs.count = 1);
+    ANOTHER(false, plan.ccs.later = true);
+    ANOTHER(false, plan.cuda_runtime = 13020);
+    ANOTHER(false, plan.cuda_driver = 13000);
+    ANOTHER(false, plan.hw_compat = TN_HW_COMPAT_AMPERE_PLUS);
+    ANOTHER(false, plan.lean_runtime_inside = !plan.lean_runtime_inside);
+    ANOTHER(false, plan.stripped = !plan.stripped);
+    ANOTHER(false, plan.version_compatible = !plan.version_compatible);
+    ANOTHER(true, plan.size++, plan.expected_size++, plan.weight_bytes++);
+    ANOTHER(true, plan.gpu.core_khz++, plan.gpu.name[0] = 'X', plan.gpu.uuid[0] = 'G');
+    ANOTHER(true, plan.refit = TN_REFIT_ANY, plan.payload_offset = 9);
 }
 
 /* ---- loads --------------------------------------------------------------------------------- */
@@ -473,6 +544,8 @@ TEST(rules__are_all_in_the_document)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            part__has_another_text_where_anything_differs_that_counts_and_the_same_elsewhere),
         cmocka_unit_test(check__loads_when_release_platform_and_class_are_equal),
         cmocka_unit_test(check__loads_an_rtx_engine_on_each_gpu_that_it_names),
         cmocka_unit_test(check__loads_an_ampere_plus_engine_on_another_compute_capability),

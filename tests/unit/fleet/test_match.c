@@ -151,6 +151,36 @@ TEST(evidence__of_a_class_makes_a_may_load_engine_good_enough_for_it)
     place_done(&place);
 }
 
+/* Engines of one kind lie together, whatever their release and whenever they came. */
+TEST(engine__that_comes_later_to_the_older_of_two_releases_is_found_and_a_revoked_one_is_not)
+{
+    struct place place = place_with_release();
+    const char *older, *newer;
+
+    add_release(&place, "m", "2");
+    newer = add_engine(&place, "2", &ada, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .filter = "id = d1" });
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "2", .filter = "id = d2" });
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_string_equal(offered(&place, "d2"), newer);
+    older = add_engine(&place, "1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), older);
+    for (int again = 0; again < 2; again++) {
+        if (again)
+            place_restart(&place);
+        else
+            WELL(tn_fleet_engine_revoke(place.fleet, newer, "bad", "test", NOW, &err));
+        assert_string_equal(offered(&place, "d1"), older);
+        assert_string_equal(offered(&place, "d2"), "");
+    }
+    (void)add_device(&place, "d2", &small_ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d2"), "");
+    place_done(&place);
+}
+
 TEST(rtx_engine__goes_to_the_compute_capabilities_that_it_names)
 {
     static const struct board volta = { "volta", 7, 0, 80, 4096, 6291456, UINT64_C(17179869184),
@@ -494,6 +524,8 @@ int main(void)
             precisions__follow_the_policy_of_the_spec_as_a_list_or_as_text_also_after_a_restart),
         cmocka_unit_test(evidence__of_the_own_class_goes_before_everything),
         cmocka_unit_test(evidence__of_a_class_makes_a_may_load_engine_good_enough_for_it),
+        cmocka_unit_test(
+            engine__that_comes_later_to_the_older_of_two_releases_is_found_and_a_revoked_one_is_not),
         cmocka_unit_test(rtx_engine__goes_to_the_compute_capabilities_that_it_names),
         cmocka_unit_test(
             rtx_engine__that_names_one_compute_capability_alone_goes_before_the_one_for_all),
