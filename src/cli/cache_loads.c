@@ -175,6 +175,7 @@ static json_t *load_json(const struct tn_outcome *outcome)
     tn_json_set_str(json, "gpu_class", outcome->gpu_class);
     tn_json_set_str(json, "driver", outcome->driver);
     tn_json_set(json, "seconds", outcome->seconds >= 0 ? json_real(outcome->seconds) : json_null());
+    tn_json_set_tri(json, "cold", outcome->cold);
     tn_json_set_str(json, "time", when);
     return json;
 }
@@ -212,7 +213,7 @@ void tn_loads_print(const struct tn_loads *loads)
             (void)printf(" (%s)", one->class_name);
         (void)printf(", %s, rung %d, %s, %s", one->precision, one->rung, one->runtime, one->source);
         if (one->seconds >= 0)
-            (void)printf(", %.3f s", one->seconds);
+            (void)printf(", %.3f s%s", one->seconds, one->cold > 0 ? " from disk" : "");
         (void)printf(", %s\n", when);
     }
 }

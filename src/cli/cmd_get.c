@@ -73,6 +73,8 @@ static bool show_event(const struct tn_get_event *event, void *user)
     if (event->holder > 0)
         (void)snprintf(step, sizeof(step), "%s: waiting for process %ld",
                        tn_precision_name(event->rung), event->holder);
+    else if (event->rung == TN_PRECISION_UNKNOWN) /* before the first rung */
+        (void)snprintf(step, sizeof(step), "%s", event->doing);
     else
         (void)snprintf(step, sizeof(step), "%s: %s", tn_precision_name(event->rung), event->doing);
     tn_meter_show(&watching->meter, step, event->phase, event->elapsed);

@@ -1,5 +1,6 @@
 #include "cli/help.h"
 
+#include "base/roff.h"
 #include "cli/commands.h"
 #include "device/toolchains.h"
 #include "recipe/config.h"
@@ -147,63 +148,21 @@ int tn_help_document(FILE *out, const char *kind)
     return tn_error_exit_status(TN_E_USAGE);
 }
 
-/* One character of UTF-8 as roff spells it, so that the page needs no preconv. @return its bytes */
-static size_t man_character(FILE *out, const char *text)
-{
-    unsigned lead = (unsigned char)text[0];
-    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    unsigned code = lead & (0xffu >> (length + 1));
-
-    for (size_t i = 1; i < length; i++)
-        code = code << 6 | ((unsigned char)text[i] & 0x3fu);
-    if (code == 0x2026)
-        (void)fputs("...", out);
-    else
-        (void)fprintf(out, "\\[u%04X]", code);
-    return length;
-}
-
-/* roff: a leading '.' or ''' is a request and '\' an escape; '-' in options must stay a
- * hyphen-minus. */
-static void man_text(FILE *out, const char *text)
-{
-    bool line_start = true;
-
-    for (; *text; text++) {
-        if (line_start && (*text == '.' || *text == '\''))
-            (void)fputs("\\&", out);
-        if (text[0] == '\n' && text[1] == '\n') {
-            (void)fputs("\n.PP", out);
-            line_start = true;
-            continue;
-        }
-        if (*text == '\\')
-            (void)fputs("\\e", out);
-        else if (*text == '-')
-            (void)fputs("\\-", out);
-        else if ((unsigned char)*text >= 0x80)
-            text += man_character(out, text) - 1;
-        else
-            (void)fputc(*text, out);
-        line_start = *text == '\n';
-    }
-}
-
 static void man_option(FILE *out, const struct tn_option *option)
 {
     (void)fputs(".TP\n\\fB", out);
     if (option->letter)
         (void)fprintf(out, "\\-%c\\fR, \\fB", option->letter);
     (void)fputs("\\-\\-", out);
-    man_text(out, option->name);
+    tn_roff_text(out, option->name);
     (void)fputs("\\fR", out);
     if (option->arg != TN_ARG_NONE) {
         (void)fputs(" \\fI", out);
-        man_text(out, option->value ? option->value : option->choices);
+        tn_roff_text(out, option->value ? option->value : option->choices);
         (void)fputs("\\fR", out);
     }
     (void)fputc('\n', out);
-    man_text(out, option->help);
+    tn_roff_text(out, option->help);
     (void)fputc('\n', out);
 }
 
@@ -222,27 +181,27 @@ static void document_man(FILE *out)
 
         (void)fprintf(out, ".SH TENON %s\n\\fBtenon %s\\fR [\\fIOPTION\\fR...] \\fI", command->name,
                       command->name);
-        man_text(out, command->args);
+        tn_roff_text(out, command->args);
         (void)fputs("\\fR\n.PP\n", out);
-        man_text(out, command->summary);
+        tn_roff_text(out, command->summary);
         (void)fputs("\n", out);
         if (command->details) {
             (void)fputs(".PP\n", out);
-            man_text(out, command->details);
+            tn_roff_text(out, command->details);
             (void)fputs("\n", out);
         }
         for (const struct tn_option *option = command->options; option && option->name; option++)
             man_option(out, option);
         for (const char *const *example = command->examples; example && *example; example += 2) {
             (void)fputs(".TP\n", out);
-            man_text(out, example[0]);
+            tn_roff_text(out, example[0]);
             (void)fputs("\n", out);
-            man_text(out, example[1]);
+            tn_roff_text(out, example[1]);
             (void)fputs("\n", out);
         }
         if (command->exits) {
             (void)fputs(".PP\nExit status: ", out);
-            man_text(out, command->exits);
+            tn_roff_text(out, command->exits);
             (void)fputs("\n", out);
         }
     }

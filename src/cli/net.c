@@ -67,9 +67,23 @@ int tn_net_open(struct tn_net *net, struct tn_error *err)
     return rc == TN_OK ? tn_client_open(&net->server, &net->client, err) : rc;
 }
 
+int tn_net_check_path(const char *path, struct tn_error *err)
+{
+    size_t length = strcspn(path, "?");
+
+    for (size_t i = 0; i < length; i++)
+        if ((path[i] == '/' && (i + 1 == length || path[i + 1] == '/')) ||
+            strncmp(path + i, "%2F", 3) == 0)
+            return tn_fail(err, TN_E_USAGE, "a name is empty or has a '/'");
+    return TN_OK;
+}
+
 int tn_net_get(struct tn_net *net, const char *path, json_t **ret_json, struct tn_error *err)
 {
-    int rc = tn_net_open(net, err);
+    int rc = tn_net_check_path(path, err);
+
+    if (rc == TN_OK)
+        rc = tn_net_open(net, err);
 
     return rc == TN_OK ? tn_client_json(net->client, "GET", path, NULL, ret_json, err) : rc;
 }
@@ -78,7 +92,10 @@ int tn_net_send(struct tn_net *net, const char *method, const char *path, json_t
                 json_t **ret_json, struct tn_error *err)
 {
     tn_auto(tn_json_done) json_t *body = body_steal;
-    int rc = tn_net_open(net, err);
+    int rc = tn_net_check_path(path, err);
+
+    if (rc == TN_OK)
+        rc = tn_net_open(net, err);
 
     return rc == TN_OK ? tn_client_json(net->client, method, path, body, ret_json, err) : rc;
 }
@@ -274,6 +291,7 @@ static int take_page(struct tn_net *net, const json_t *page, const struct tn_net
 
     if (!json_is_array(items))
         return tn_fail(err, TN_E_INVALID, "the server answered without a list of items");
+    net->listed += json_array_size(items);
     json_array_foreach(items, at, item)
     {
         if (!net->call->json)
@@ -310,6 +328,7 @@ int tn_net_list(struct tn_net *net, const char *path, const struct tn_net_column
     uint64_t left = net->most ? net->most : UINT64_MAX;
     int rc = TN_OK;
 
+    net->listed = 0;
     add_columns(&table, columns);
     do {
         rc = next_page(net, path, left, &page, err);
@@ -337,6 +356,32 @@ int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_
     return rc;
 }
 
+static void show_line(const char *title, const struct tn_buf *text)
+{
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(65536);
+
+    tn_text_add_safe(&safe, tn_buf_text(text), text->size);
+    if (safe.size > 0)
+        (void)printf("%-12s %s\n", title, tn_buf_text(&safe));
+}
+
+/* One to a line: a device has dozens of attributes. */
+static void show_pairs(const char *title, const json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, name, value)
+    {
+        tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(16384);
+
+        tn_buf_addf(&text, "%s=", name);
+        add_plain(&text, value);
+        show_line(title, &text);
+        title = "";
+    }
+}
+
 int tn_net_limit(struct tn_net *net, uint64_t otherwise)
 {
     const char *text = tn_given(net->call, "limit");
@@ -354,12 +399,14 @@ int tn_net_show(struct tn_net *net, const json_t *json, const struct tn_net_colu
         return tn_json_line(stdout, json, err);
     for (; columns->title; columns++) {
         tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(16384);
-        tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(65536);
+        const json_t *value = member(json, columns->key);
 
-        add_cell(&text, member(json, columns->key), columns->cell);
-        tn_text_add_safe(&safe, tn_buf_text(&text), text.size);
-        if (safe.size > 0)
-            (void)printf("%-12s %s\n", columns->title, tn_buf_text(&safe));
+        if (columns->cell == TN_CELL_PAIRS) {
+            show_pairs(columns->title, value);
+            continue;
+        }
+        add_cell(&text, value, columns->cell);
+        show_line(columns->title, &text);
     }
     return TN_OK;
 }
@@ -367,15 +414,29 @@ int tn_net_show(struct tn_net *net, const json_t *json, const struct tn_net_colu
 int tn_net_say(struct tn_net *net, const json_t *json, struct tn_error *err, const char *format,
                ...)
 {
+    tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(65536);
+    char text[8192];
     va_list args;
 
     if (net->call->json)
         return tn_json_line(stdout, json, err);
     va_start(args, format);
-    (void)vprintf(format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    (void)putchar('\n');
+    tn_text_add_safe(&safe, text, strlen(text)); /* names and words of the server are in it */
+    (void)printf("%s\n", tn_buf_text(&safe));
     return TN_OK;
+}
+
+void tn_net_show_transfer(struct tn_net *net, const char *what, int64_t done, int64_t total,
+                          tn_nsec elapsed)
+{
+    tn_auto(tn_buf_done) struct tn_buf far = TN_BUF(64);
+
+    tn_text_add_bytes(&far, done);
+    tn_buf_adds(&far, " of ");
+    tn_text_add_bytes(&far, total);
+    tn_meter_show(&net->meter, what, tn_buf_text(&far), elapsed);
 }
 
 /* ---- names ---- */

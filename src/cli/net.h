@@ -46,6 +46,7 @@ struct tn_net {
     struct tn_server server;
     struct tn_client *client;
     struct tn_meter meter;
+    size_t listed; /* rows of the last list */
 };
 
 /** The word of a command with several: its row. */
@@ -117,9 +118,20 @@ int tn_net_split(const char *text, char ret_model[128], char ret_at[128], struct
 int tn_net_is_release(struct tn_net *net, const char *model, const char *name, bool *ret_is,
                       struct tn_error *err);
 
+/** "WHAT: 3 MiB of 12 MiB" on the meter. */
+void tn_net_show_transfer(struct tn_net *net, const char *what, int64_t done, int64_t total,
+                          tn_nsec elapsed);
+
 /** Whether a filter can be read, before anybody is asked. @return 0, or the exit status with the
  * mistake and a caret under it printed */
 int tn_net_check_filter(struct tn_net *net, const char *option, const char *text);
+
+/** For a filter that holds for nobody: tells which of its names no device has (stderr). */
+void tn_net_hint_names(struct tn_net *net, const char *text);
+
+/** Refuses a path in which a name is empty or has a '/': the server could only answer that there is
+ * no such resource. @return 0, TN_E_USAGE */
+int tn_net_check_path(const char *path, struct tn_error *err);
 
 /** Hands out the `token` of an answer: to the file of --output (0600), else to standard output. */
 int tn_net_give_token(struct tn_net *net, json_t *answer, const char *whose, struct tn_error *err);

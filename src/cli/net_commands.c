@@ -187,7 +187,7 @@ const struct tn_command tn_cmd_engine = {
     .verbs = "list|revoke|attach|pin|unpin|allow|stop",
     .summary = "List, revoke, attach to and pin the engines of a release.",
     .details = "ENGINE is a digest or a unique prefix of at least six hex digits.\n\n"
-               "list MODEL@VERSION: its engines.\n\n"
+               "list MODEL@VERSION, or MODEL@CHANNEL: its engines.\n\n"
                "revoke ENGINE: no device is given it any more; those that run it keep it.\n\n"
                "attach ENGINE FILE: a foreign client's own container (.swu, .raucb) that holds the "
                "engine; offered to devices whose attribute or label `delivery` is swupdate or "
@@ -224,6 +224,8 @@ static const char *const devices_examples[] = {
     "Set one label, remove another.",
     "tenon devices add edge-18 --device t4+trt8.4.1.5",
     "Register a device before it comes.",
+    "tenon devices add edge-19 --token-file edge-19.token",
+    "One that has a token already.",
     "tenon devices token new edge-18 --output edge-18.token",
     "A new token for it; the old one ends.",
     NULL,
@@ -266,7 +268,7 @@ static const char *const map_examples[] = {
 };
 const struct tn_command tn_cmd_map = {
     .name = "map",
-    .args = "MODEL[@VERSION]",
+    .args = "MODEL[@VERSION|CHANNEL]",
     .min_args = 1,
     .max_args = 1,
     .summary = "Show which engine each kind of device gets, and the holes.",

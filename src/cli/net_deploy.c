@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define DEPLOYMENTS "/api/v1/deployments"
+#define ACTIONS     "/api/v1/actions"
+
 /* ---- map ---- */
 
 static const struct tn_net_column map_columns[] = {
@@ -22,7 +25,7 @@ static const struct tn_net_column map_columns[] = {
     { 0 },
 };
 
-static void print_reason(const json_t *candidate)
+static void print_reason(struct tn_net *net, const json_t *candidate)
 {
     tn_auto(tn_buf_done) struct tn_buf line = TN_BUF(8192);
     const json_t *reasons = json_object_get(candidate, "reasons");
@@ -39,23 +42,25 @@ static void print_reason(const json_t *candidate)
         tn_buf_addf(&line, "%s%s", at ? "; " : ", ",
                     json_is_string(one) ? json_string_value(one) : tn_json_str(one, "detail", ""));
     }
-    (void)printf("    %s\n", tn_buf_text(&line));
+    (void)tn_net_say(net, NULL, NULL, "    %s", tn_buf_text(&line));
 }
 
 /* What map --why adds below the table. */
-static void print_why(const json_t *items)
+static void print_why(struct tn_net *net, const json_t *items)
 {
     const json_t *item, *candidate;
     size_t at, which;
 
     json_array_foreach(items, at, item)
     {
-        (void)printf("\n%s, %s, %s (class %s): %s\n", tn_json_str(item, "platform", "?"),
-                     tn_json_str(item, "runtime", "?"), tn_json_str(item, "gpu", "?"),
-                     tn_json_str(item, "class_key", "?"), tn_json_str(item, "state", "?"));
+        (void)putchar('\n');
+        (void)tn_net_say(net, NULL, NULL, "%s, %s, %s (class %s): %s",
+                         tn_json_str(item, "platform", "?"), tn_json_str(item, "runtime", "?"),
+                         tn_json_str(item, "gpu", "?"), tn_json_str(item, "class_key", "?"),
+                         tn_json_str(item, "state", "?"));
         json_array_foreach(json_object_get(item, "why"), which, candidate)
         {
-            print_reason(candidate);
+            print_reason(net, candidate);
         }
     }
 }
@@ -82,7 +87,7 @@ static int print_map(struct tn_net *net, const json_t *items, struct tn_error *e
     if (!net->call->json) {
         rc = tn_net_table(items, map_columns, "no devices are in the fleet yet", net, err);
         if (rc == TN_OK && tn_given(net->call, "why"))
-            print_why(items);
+            print_why(net, items);
         return rc;
     }
     json_array_foreach(items, at, item)
@@ -142,6 +147,16 @@ static int add_what(struct tn_net *net, json_t *body, struct tn_error *err)
     return rc;
 }
 
+/* It may be meant for devices to come, or be a slip of the pen. */
+static void say_nobody(struct tn_net *net, const char *to)
+{
+    if (net->call->quiet)
+        return;
+    (void)fprintf(stderr, "no device matches now; those that will, get it then\n");
+    if (to)
+        tn_net_hint_names(net, to);
+}
+
 int tn_net_deploy(struct tn_net *net, struct tn_error *err)
 {
     const struct tn_invocation *call = net->call;
@@ -159,17 +174,33 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
         return rc;
     tn_json_set_str(body, "to", to);
     tn_json_set(body, "accept_may_load", json_boolean(accept && strcmp(accept, "may-load") == 0));
-    rc = tn_net_send(net, "POST", "/api/v1/deployments", json_incref(body), &answer, err);
+    rc = tn_net_send(net, "POST", DEPLOYMENTS, json_incref(body), &answer, err);
     if (rc < 0)
         return rc;
-    return tn_net_say(
+    rc = tn_net_say(
         net, answer, err, "deployment %lld: %lld device%s assigned, %lld waiting in holes",
         (long long)tn_json_int(answer, "id", 0), (long long)tn_json_int(answer, "assigned", 0),
         tn_json_int(answer, "assigned", 0) == 1 ? "" : "s",
         (long long)tn_json_int(answer, "holes", 0));
+    if (rc == TN_OK && tn_json_int(answer, "devices", 1) == 0)
+        say_nobody(net, to);
+    return rc;
 }
 
 /* ---- deployments ---- */
+
+/* The path of what the verb's argument numbers. @return 0, or 2 with the mistake printed */
+static int numbered(struct tn_net *net, const char *list, const char *rest, struct tn_buf *path)
+{
+    const char *text = net->call->args[1];
+    int64_t number;
+
+    if (!tn_text_i64(text, &number) || number <= 0)
+        return tn_cli_usage(net->call, "'%s' is no number of those that '%s' lists", text,
+                            net->call->command->name);
+    tn_buf_addf(path, "%s/%lld%s", list, (long long)number, rest);
+    return 0;
+}
 
 static int deployments_list(struct tn_net *net, struct tn_error *err)
 {
@@ -187,7 +218,7 @@ static int deployments_list(struct tn_net *net, struct tn_error *err)
         { 0 },
     };
 
-    return tn_net_list(net, "/api/v1/deployments", columns, "nothing is deployed yet", err);
+    return tn_net_list(net, DEPLOYMENTS, columns, "nothing is deployed yet", err);
 }
 
 static const struct tn_net_column deployment_columns[] = {
@@ -199,6 +230,7 @@ static const struct tn_net_column deployment_columns[] = {
     { "first", "first", TN_CELL_TEXT },
     { "state", "state", TN_CELL_TEXT },
     { "why", "why", TN_CELL_TEXT },
+    { "devices", "devices", TN_CELL_TEXT },
     { "assigned", "assigned", TN_CELL_TEXT },
     { "finished", "finished", TN_CELL_TEXT },
     { "failed", "failed", TN_CELL_TEXT },
@@ -212,26 +244,25 @@ static int deployments_show(struct tn_net *net, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *json = NULL;
-    int rc;
+    int rc = numbered(net, DEPLOYMENTS, "", &path);
 
-    tn_buf_adds(&path, "/api/v1/deployments");
-    tn_url_add_segment(&path, net->call->args[1]);
-    rc = tn_net_get(net, tn_buf_text(&path), &json, err);
-    return rc < 0 ? rc : tn_net_show(net, json, deployment_columns, err);
+    if (rc == 0)
+        rc = tn_net_get(net, tn_buf_text(&path), &json, err);
+    return rc != 0 ? rc : tn_net_show(net, json, deployment_columns, err);
 }
 
 static int set_state(struct tn_net *net, const char *state, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *answer = NULL;
-    json_t *body = json_object();
-    int rc;
+    json_t *body;
+    int rc = numbered(net, DEPLOYMENTS, "/state", &path);
 
+    if (rc != 0)
+        return rc;
+    body = json_object();
     tn_json_set_str(body, "state", state);
     tn_json_set_str(body, "why", tn_given(net->call, "why"));
-    tn_buf_adds(&path, "/api/v1/deployments");
-    tn_url_add_segment(&path, net->call->args[1]);
-    tn_buf_adds(&path, "/state");
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "deployment %s is %s", net->call->args[1], state);
@@ -286,7 +317,7 @@ static int actions_list(struct tn_net *net, struct tn_error *err)
 
     if (status != 0)
         return status;
-    tn_buf_adds(&path, "/api/v1/actions");
+    tn_buf_adds(&path, ACTIONS);
     tn_url_add_query(&path, "failed", failed ? "1" : NULL);
     return tn_net_list(net, tn_buf_text(&path), columns,
                        failed ? "nothing failed" : "no device was given anything to do yet", err);
@@ -316,16 +347,16 @@ static int actions_show(struct tn_net *net, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *json = NULL;
-    int rc;
+    int rc = numbered(net, ACTIONS, "", &path);
 
-    tn_buf_adds(&path, "/api/v1/actions");
-    tn_url_add_segment(&path, net->call->args[1]);
-    rc = tn_net_get(net, tn_buf_text(&path), &json, err);
-    if (rc == TN_OK)
+    if (rc == 0)
+        rc = tn_net_get(net, tn_buf_text(&path), &json, err);
+    if (rc == 0)
         rc = tn_net_show(net, json, action_columns, err);
-    if (rc < 0 || net->call->json)
+    if (rc != 0 || net->call->json)
         return rc;
-    (void)putchar('\n');
+    if (json_array_size(json_object_get(json, "history")) > 0)
+        (void)putchar('\n');
     return tn_net_table(json_object_get(json, "history"), history_columns,
                         "the device has said nothing yet", net, err);
 }
@@ -334,15 +365,17 @@ static int actions_cancel(struct tn_net *net, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *answer = NULL;
-    int rc;
+    int rc = numbered(net, ACTIONS, "/cancel", &path);
+    bool ended;
 
-    tn_buf_adds(&path, "/api/v1/actions");
-    tn_url_add_segment(&path, net->call->args[1]);
-    tn_buf_adds(&path, "/cancel");
-    rc = tn_net_send(net, "POST", tn_buf_text(&path), NULL, &answer, err);
-    return rc < 0 ? rc
-                  : tn_net_say(net, answer, err, "action %s: the device is asked to stop",
-                               net->call->args[1]);
+    if (rc == 0)
+        rc = tn_net_send(net, "POST", tn_buf_text(&path), NULL, &answer, err);
+    if (rc != 0)
+        return rc;
+    ended = strcmp(tn_json_str(answer, "state", ""), "canceled") == 0;
+    return tn_net_say(net, answer, err, "action %s: %s", net->call->args[1],
+                      ended ? "canceled before the device had begun"
+                            : "the device is asked to stop");
 }
 
 int tn_net_actions(struct tn_net *net, struct tn_error *err)

@@ -32,6 +32,31 @@ int tn_net_check_filter(struct tn_net *net, const char *option, const char *text
     return tn_error_exit_status(rc == TN_E_INVALID ? TN_E_USAGE : rc);
 }
 
+static void hint_name(const char *name, void *user)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096), where = TN_BUF(1024);
+    tn_auto(tn_json_done) json_t *page = NULL;
+    struct tn_error why = { 0 };
+
+    /* a comparison with what a device does not have is false */
+    tn_buf_addf(&where, "%s != \"\"", name);
+    tn_buf_adds(&path, DEVICES);
+    tn_url_add_query(&path, "where", tn_buf_text(&where));
+    tn_url_add_query(&path, "limit", "1");
+    if (tn_net_get(user, tn_buf_text(&path), &page, &why) == TN_OK &&
+        json_array_size(json_object_get(page, "items")) == 0)
+        (void)fprintf(stderr, "no device has an attribute or label '%s'\n", name);
+}
+
+void tn_net_hint_names(struct tn_net *net, const char *text)
+{
+    struct tn_filter *filter = NULL;
+
+    if (!net->call->quiet && tn_filter_parse(text, &filter, NULL) == TN_OK)
+        tn_filter_names(filter, hint_name, net);
+    tn_filter_free(filter);
+}
+
 static int devices_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
@@ -53,8 +78,11 @@ static int devices_list(struct tn_net *net, struct tn_error *err)
         return status;
     tn_buf_adds(&path, DEVICES);
     tn_url_add_query(&path, "where", where);
-    return tn_net_list(net, tn_buf_text(&path), columns,
-                       where ? "no device matches" : "no devices have registered yet", err);
+    status = tn_net_list(net, tn_buf_text(&path), columns,
+                         where ? "no device matches" : "no devices have registered yet", err);
+    if (status == TN_OK && where && net->listed == 0)
+        tn_net_hint_names(net, where);
+    return status;
 }
 
 static int devices_show(struct tn_net *net, struct tn_error *err)
@@ -75,7 +103,19 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "to do", "action/name", TN_CELL_TEXT },
         { "action", "action/id", TN_CELL_TEXT },
         { "its state", "action/state", TN_CELL_TEXT },
+        { "last load", "load/time", TN_CELL_AGO },
+        { "result", "load/result", TN_CELL_TEXT },
+        { "of", "load/model", TN_CELL_TEXT },
+        { "loaded by", "load/by", TN_CELL_TEXT },
+        { "seconds", "load/seconds", TN_CELL_TEXT },
+        { "why", "load/first_line|load/class", TN_CELL_TEXT },
         { 0 },
+    };
+    static const struct tn_net_column history[] = {
+        { "ACTION", "id", TN_CELL_COUNT },      { "MODEL", "model", TN_CELL_TEXT },
+        { "VERSION", "version", TN_CELL_TEXT }, { "ENGINE", "name", TN_CELL_TEXT },
+        { "STATE", "state", TN_CELL_TEXT },     { "CHANGED", "changed", TN_CELL_AGO },
+        { "DETAIL", "detail", TN_CELL_TEXT },   { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *json = NULL;
@@ -83,7 +123,12 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
 
     device_path(&path, net->call->args[1], "");
     rc = tn_net_get(net, tn_buf_text(&path), &json, err);
-    return rc < 0 ? rc : tn_net_show(net, json, columns, err);
+    if (rc == TN_OK)
+        rc = tn_net_show(net, json, columns, err);
+    if (rc < 0 || net->call->json || json_array_size(json_object_get(json, "history")) == 0)
+        return rc;
+    (void)putchar('\n');
+    return tn_net_table(json_object_get(json, "history"), history, "", net, err);
 }
 
 /* "site=north": a label; "rack=" removes one. */

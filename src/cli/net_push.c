@@ -14,8 +14,10 @@
 #include "store/mark.h"
 #include "store/object.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A file that the server is to have. */
 struct blob {
@@ -40,8 +42,8 @@ struct push {
     struct tn_entries engines;
     json_t *skipped; /* engines of this model that are not this release's */
     const char *release_state;
-    size_t engines_added, engines_there;
-    struct tn_ed25519_secret secret; /* of --sign */
+    size_t engines_added, engines_there, engines_revoked; /* the last are some of those there */
+    struct tn_ed25519_secret secret;                      /* of --sign */
     bool sign;
     tn_nsec start;
     const char *sending; /* name of the blob under way */
@@ -479,7 +481,7 @@ static bool has_all(const json_t *there, const struct tn_signatures *wanted)
 {
     struct tn_signatures list = { .count = 0 };
 
-    if (tn_signatures_from_json(there, &list, NULL) < 0)
+    if (there && tn_signatures_from_json(there, &list, NULL) < 0)
         return false;
     for (size_t i = 0; i < wanted->count; i++)
         if (!tn_signatures_have(&list, &wanted->item[i]))
@@ -500,13 +502,8 @@ static void release_path(const struct push *push, struct tn_buf *path)
 static bool show_transfer(int64_t done, int64_t total, void *user)
 {
     struct push *push = user;
-    tn_auto(tn_buf_done) struct tn_buf far = TN_BUF(64);
 
-    tn_text_add_bytes(&far, done);
-    tn_buf_adds(&far, " of ");
-    tn_text_add_bytes(&far, total);
-    tn_meter_show(&push->net->meter, push->sending, tn_buf_text(&far),
-                  tn_clock_monotonic() - push->start);
+    tn_net_show_transfer(push->net, push->sending, done, total, tn_clock_monotonic() - push->start);
     return true;
 }
 
@@ -520,11 +517,23 @@ static int ask_blob(struct push *push, struct blob *blob)
     return rc;
 }
 
+/* Async-signal-safe: says what the person may be afraid for, then dies of the signal. */
+static void on_interrupt(int number)
+{
+    static const char text[] = "\ninterrupted: the same push goes on where it stopped\n";
+
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
 static int send_blobs(struct push *push)
 {
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
     int rc = TN_OK;
 
+    if (!push->net->call->quiet && signal(SIGINT, on_interrupt) == SIG_IGN)
+        (void)signal(SIGINT, SIG_IGN); /* started in the background: stays so */
     tn_client_watch(push->net->client, show_transfer, push);
     for (size_t i = 0; rc == TN_OK && i < push->blob_count; i++) {
         struct blob *blob = &push->blob[i];
@@ -564,7 +573,7 @@ static int publish(struct push *push, const json_t *manifest)
     return rc < 0 ? tn_while(push->err, rc, "publish %s@%s", push->model, push->version) : TN_OK;
 }
 
-/* The engines that the release has: digest -> signatures. */
+/* The engines that the release has, by digest. */
 static int ask_engines(struct push *push, json_t *ret_there)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -578,10 +587,7 @@ static int ask_engines(struct push *push, json_t *ret_there)
     rc = tn_net_items(push->net, tn_buf_text(&path), items, push->err);
     json_array_foreach(items, at, one)
     {
-        json_t *signatures = json_object_get(one, "signatures");
-
-        tn_json_set(ret_there, tn_json_str(one, "digest", ""),
-                    signatures ? json_incref(signatures) : json_array());
+        tn_json_set(ret_there, tn_json_str(one, "digest", ""), json_incref((json_t *)one));
     }
     return rc;
 }
@@ -622,7 +628,8 @@ static int add_engines(struct push *push)
         known = json_object_get(there, hex);
         rc = engine_signatures(push, entry, &signatures);
         push->engines_there += known != NULL;
-        if (rc < 0 || (known && has_all(known, &signatures)))
+        push->engines_revoked += strcmp(tn_json_str(known, "state", ""), "revoked") == 0;
+        if (rc < 0 || (known && has_all(json_object_get(known, "signatures"), &signatures)))
             continue;
         rc = add_engine(push, &entry->record, &signatures);
         push->engines_added += rc == TN_OK && !known;
@@ -663,6 +670,7 @@ static int say_json(struct push *push)
     tn_json_set_int(json, "variants", push->read);
     tn_json_set_int(json, "engines", (int64_t)push->engines.count);
     tn_json_set_int(json, "engines_added", dry_run ? -1 : (int64_t)push->engines_added);
+    tn_json_set_int(json, "engines_revoked", dry_run ? -1 : (int64_t)push->engines_revoked);
     tn_json_set(json, "signed", json_boolean(push->sign));
     tn_json_set(json, "skipped", json_incref(push->skipped));
     return tn_json_line(stdout, json, push->err);
@@ -698,10 +706,22 @@ static void say_text(const struct push *push)
     if (dry_run)
         (void)printf("%s@%s: nothing was sent\n", push->model, push->version);
     else
-        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s\n", push->model,
+        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s%s\n", push->model,
                      push->version, push->release_state, push->engines_added,
                      push->engines_added == 1 ? "" : "s", push->engines_there,
+                     push->engines_revoked ? ", some of them revoked" : "",
                      push->sign ? "; signed" : "");
+}
+
+/* Before anything is sent. */
+static int check_names(struct push *push)
+{
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    int rc;
+
+    release_path(push, &path);
+    rc = tn_net_check_path(tn_buf_text(&path), push->err);
+    return rc < 0 ? tn_while(push->err, rc, "publish '%s@%s'", push->model, push->version) : TN_OK;
 }
 
 static int work(struct push *push)
@@ -714,6 +734,8 @@ static int work(struct push *push)
         rc = tn_net_open(push->net, push->err);
     if (rc == TN_OK)
         rc = read_spec(push);
+    if (rc == TN_OK)
+        rc = check_names(push);
     if (rc == TN_OK)
         rc = make_manifest(push, &manifest);
     if (rc == TN_OK)

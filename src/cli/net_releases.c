@@ -2,6 +2,7 @@
 #include "cli/net.h"
 
 #include "base/text.h"
+#include "cli/container.h"
 #include "net/transfer.h"
 
 #include <string.h>
@@ -44,14 +45,16 @@ int tn_net_releases(struct tn_net *net, struct tn_error *err)
         { "SIGNED", "signed", TN_CELL_TEXT },     { "PUBLISHED", "created", TN_CELL_AGO },
         { "BY", "created_by", TN_CELL_TEXT },     { 0 },
     };
-    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
+    tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096), nothing = TN_BUF(512);
+    const char *model = net->call->arg_count ? net->call->args[0] : NULL;
 
     if (net->call->arg_count > 1)
         return releases_rm(net, err);
     tn_buf_adds(&path, "/api/v1/releases");
-    tn_url_add_query(&path, "model", net->call->arg_count ? net->call->args[0] : NULL);
-    return tn_net_list(net, tn_buf_text(&path), columns,
-                       "no releases: 'tenon push MODEL --release VERSION' makes one", err);
+    tn_url_add_query(&path, "model", model);
+    tn_buf_addf(&nothing, "no releases%s%.128s: 'tenon push MODEL --release VERSION' makes one",
+                model ? " of " : "", model ? model : "");
+    return tn_net_list(net, tn_buf_text(&path), columns, tn_buf_text(&nothing), err);
 }
 
 /* ---- channel ---- */
@@ -101,6 +104,7 @@ static int engine_list(struct tn_net *net, struct tn_error *err)
         { "ATTACHED", "attachments", TN_CELL_TEXT },
         { "PINNED", "pinned", TN_CELL_TEXT },
         { "NAME", "name", TN_CELL_TEXT },
+        { "WHY", "revoked_why", TN_CELL_TEXT },
         { 0 },
     };
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -128,6 +132,12 @@ static void engine_path(struct tn_buf *path, const char *engine, const char *res
     tn_buf_adds(path, rest);
 }
 
+/* A person may have given six digits of it. */
+static const char *name_of(const json_t *engine, const char *given)
+{
+    return tn_json_str(engine, "name", given);
+}
+
 static int engine_revoke(struct tn_net *net, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
@@ -140,7 +150,7 @@ static int engine_revoke(struct tn_net *net, struct tn_error *err)
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "revoked %s: nobody is given it any more",
-                               net->call->args[1]);
+                               name_of(answer, net->call->args[1]));
 }
 
 static int pin(struct tn_net *net, const char *method, const char *what, struct tn_error *err)
@@ -151,7 +161,9 @@ static int pin(struct tn_net *net, const char *method, const char *what, struct 
 
     engine_path(&path, net->call->args[1], "/pin");
     rc = tn_net_send(net, method, tn_buf_text(&path), NULL, &answer, err);
-    return rc < 0 ? rc : tn_net_say(net, answer, err, "%s %s", what, net->call->args[1]);
+    return rc < 0
+               ? rc
+               : tn_net_say(net, answer, err, "%s %s", what, name_of(answer, net->call->args[1]));
 }
 
 static int engine_pin(struct tn_net *net, struct tn_error *err)
@@ -164,29 +176,14 @@ static int engine_unpin(struct tn_net *net, struct tn_error *err)
     return pin(net, "DELETE", "no longer pinned:", err);
 }
 
-static const char *kind_of(const struct tn_invocation *call, const char *file)
-{
-    const char *kind = tn_given(call, "kind");
-
-    if (kind)
-        return kind;
-    return tn_text_ends(file, ".swu") ? "swupdate" : tn_text_ends(file, ".raucb") ? "rauc" : NULL;
-}
-
 static bool show_transfer(int64_t done, int64_t total, void *user)
 {
-    struct tn_net *net = user;
-    tn_auto(tn_buf_done) struct tn_buf far = TN_BUF(64);
-
-    tn_text_add_bytes(&far, done);
-    tn_buf_adds(&far, " of ");
-    tn_text_add_bytes(&far, total);
-    tn_meter_show(&net->meter, "sending", tn_buf_text(&far), 0);
+    tn_net_show_transfer(user, "sending", done, total, 0);
     return true;
 }
 
-static int send_container(struct tn_net *net, const char *file, struct tn_digest *ret_digest,
-                          struct tn_error *err)
+static int send_container(struct tn_net *net, const char *kind, const char *file,
+                          struct tn_digest *ret_digest, struct tn_error *err)
 {
     struct tn_upload_file upload = { .path = file };
     struct tn_transfer transfer;
@@ -195,6 +192,8 @@ static int send_container(struct tn_net *net, const char *file, struct tn_digest
 
     if (rc == TN_OK)
         rc = tn_digest_fd(fd, &upload.digest, &upload.bytes, err);
+    if (rc == TN_OK && (rc = tn_container_check(kind, fd, upload.bytes, err)) < 0)
+        return tn_while(err, rc, "'%s'", file);
     if (rc == TN_OK)
         rc = tn_net_open(net, err);
     if (rc < 0)
@@ -210,7 +209,7 @@ static int send_container(struct tn_net *net, const char *file, struct tn_digest
 static int engine_attach(struct tn_net *net, struct tn_error *err)
 {
     const char *const *args = net->call->args;
-    const char *kind = kind_of(net->call, args[2]);
+    const char *kind = tn_given(net->call, "kind");
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *answer = NULL;
     char hex[TN_DIGEST_HEX];
@@ -219,8 +218,10 @@ static int engine_attach(struct tn_net *net, struct tn_error *err)
     int rc;
 
     if (!kind)
+        kind = tn_container_kind(args[2]);
+    if (!kind)
         return tn_cli_usage(net->call, "'%s' ends in neither .swu nor .raucb: say --kind", args[2]);
-    rc = send_container(net, args[2], &digest, err);
+    rc = send_container(net, kind, args[2], &digest, err);
     if (rc < 0)
         return rc;
     tn_digest_hex(&digest, hex);
@@ -232,7 +233,7 @@ static int engine_attach(struct tn_net *net, struct tn_error *err)
     rc = tn_net_send(net, "PUT", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "attached %s to %s for %s", tn_path_base(args[2]),
-                               args[1], kind);
+                               name_of(answer, args[1]), kind);
 }
 
 static int override(struct tn_net *net, const char *verdict, struct tn_error *err)
@@ -252,7 +253,7 @@ static int override(struct tn_net *net, const char *verdict, struct tn_error *er
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
                   : tn_net_say(net, answer, err, "%s: %s for devices of class %s",
-                               net->call->args[1], verdict, class_key);
+                               name_of(answer, net->call->args[1]), verdict, class_key);
 }
 
 static int engine_allow(struct tn_net *net, struct tn_error *err)

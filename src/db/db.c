@@ -50,7 +50,7 @@ static int take_lock(const char *path, int *ret_fd, struct tn_error *err)
         return tn_fail_os(err, TN_E_IO, "open '%s'", lock);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EWOULDBLOCK)
-            return tn_fail(err, TN_E_AGAIN, "'%s' is in use by another tenond", path);
+            return tn_fail(err, TN_E_AGAIN, "another tenond has it open");
         return tn_fail_os(err, TN_E_IO, "lock '%s'", lock);
     }
     *ret_fd = fd;

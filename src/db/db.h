@@ -144,6 +144,20 @@ struct tn_row_setting {
     const char *name, *value;
 };
 
+/** How far the outcomes of one spool of a device were counted. Key: device, spool. */
+struct tn_row_spool {
+    const char *device, *spool; /* spool "": the feedbacks of its actions */
+    int64_t position, heard_ms;
+    const char *last; /* JSON: the load that it told of last */
+};
+
+/** Loads that were counted under one set of labels. Key: labels. */
+struct tn_row_load {
+    const char *labels; /* as metrics print them */
+    int64_t ok, failed, trouble;
+    const char *times; /* JSON: histograms by `cold` */
+};
+
 enum tn_table {
     TN_TABLE_DEVICE,
     TN_TABLE_RELEASE,
@@ -158,6 +172,8 @@ enum tn_table {
     TN_TABLE_AUDIT,
     TN_TABLE_SETTING,
     TN_TABLE_PIN,
+    TN_TABLE_SPOOL,
+    TN_TABLE_LOAD,
     TN_TABLE_COUNT
 };
 

@@ -15,13 +15,13 @@
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
  * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
- * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
+ * is not here any more stays in older files, unread and empty: device.flags of schema 1 to 4. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, {
         KEY(device, id), TEXT(device, token_hash), TEXT(device, attributes), TEXT(device, labels),
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
-        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 4) } },
+        INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 5) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
@@ -63,6 +63,12 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         KEY(setting, name), TEXT(setting, value) } },
     [TN_TABLE_PIN] = { "pin", 2, false, {
         KEY(pin, digest), TEXT(pin, by), INTEGER(pin, time_ms) } },
+    [TN_TABLE_SPOOL] = { "spool", 4, false, {
+        KEY(spool, device), KEY(spool, spool), INTEGER(spool, position), INTEGER(spool, heard_ms),
+        TEXT(spool, last) } },
+    [TN_TABLE_LOAD] = { "load", 4, false, {
+        KEY(load, labels), INTEGER(load, ok), INTEGER(load, failed), INTEGER(load, trouble),
+        TEXT(load, times) } },
 };
 /* clang-format on */
 

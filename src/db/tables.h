@@ -33,7 +33,7 @@ struct tn_table_desc {
 };
 
 /** The schema that this program writes (PRAGMA user_version). */
-enum { TN_DB_SCHEMA = 4 };
+enum { TN_DB_SCHEMA = 5 };
 
 /** By enum tn_table. */
 extern const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT];

@@ -149,7 +149,8 @@ static void read_gpu(tn_attribute_fn attribute, void *user, struct tn_gpu *gpu)
 {
     struct tn_version cc;
 
-    if (read_pair(attribute, user, "gpu.compute_capability", &cc)) {
+    if (read_pair(attribute, user, "gpu.compute_capability", &cc) &&
+        cc.part[0] <= TN_CC_PART_MOST && cc.part[1] <= TN_CC_PART_MOST) {
         gpu->cc_major = cc.part[0];
         gpu->cc_minor = cc.part[1];
     }

@@ -496,3 +496,23 @@ void tn_filter_explain(const struct tn_filter *filter, tn_attribute_fn attribute
 {
     explain(filter, filter->root, true, attribute, user, text);
 }
+
+static void name_each(const struct tn_filter *filter, int at,
+                      void (*each)(const char *name, void *user), void *user)
+{
+    const struct node *node = &filter->node[at];
+
+    if (node->kind == KIND_COMPARE || node->kind == KIND_IN) {
+        each(word(filter, node->name), user);
+        return;
+    }
+    name_each(filter, node->left, each, user);
+    if (node->kind != KIND_NOT)
+        name_each(filter, node->right, each, user);
+}
+
+void tn_filter_names(const struct tn_filter *filter, void (*each)(const char *name, void *user),
+                     void *user)
+{
+    name_each(filter, filter->root, each, user);
+}

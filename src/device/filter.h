@@ -31,6 +31,9 @@ bool tn_filter_matches(const struct tn_filter *filter, tn_attribute_fn attribute
 void tn_filter_explain(const struct tn_filter *filter, tn_attribute_fn attribute, void *user,
                        struct tn_buf *text);
 void tn_filter_free(struct tn_filter *filter);
+/** Each attribute that it names, aliases in full; one that stands there twice comes twice. */
+void tn_filter_names(const struct tn_filter *filter, void (*each)(const char *name, void *user),
+                     void *user);
 
 /** A tn_attribute_fn over a flat JSON object of strings and numbers; `user` is a struct
  * tn_flat_attributes. */

@@ -21,6 +21,7 @@ enum {
     ACTION_ID_MAX = INT32_MAX,
     HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
     WITHDRAWN_MOST = 8,         /* kept of one device */
+    MISSING_MOST = 1024         /* places of the list without an action, however short it is */
 };
 
 static const char *const state_names[ACTION_STATES] = { "pending",   "retrieved", "running",
@@ -228,6 +229,8 @@ static int join(struct tn_fleet *fleet, struct action *action, struct tn_error *
     else if (has_touched(action))
         action->device->ended_action = action->id;
     action->deployment->assigned++;
+    if (action_active(action) || action->state == ACTION_FINISHED)
+        load_expect(fleet, action->device, action->engine);
     return TN_OK;
 }
 
@@ -295,6 +298,20 @@ struct action *action_find(const struct tn_fleet *fleet, int64_t id)
     size_t place = place_of(fleet, id);
 
     return place == SIZE_MAX ? NULL : fleet->actions.item[place];
+}
+
+void actions_compact(struct tn_fleet *fleet)
+{
+    struct list *actions = &fleet->actions;
+    size_t kept = 0;
+
+    if (fleet->actions_missing < MISSING_MOST || fleet->actions_missing < actions->count / 2)
+        return;
+    for (size_t i = 0; i < actions->count; i++)
+        if (actions->item[i])
+            actions->item[kept++] = actions->item[i];
+    actions->count = kept;
+    fleet->actions_missing = 0;
 }
 
 /* ---- giving ---- */
@@ -497,6 +514,7 @@ static int drop_withdrawn(struct tn_fleet *fleet, struct tn_fleet_device *device
             fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
         *at = action->older;
         fleet->actions.item[place_of(fleet, action->id)] = NULL;
+        fleet->actions_missing++;
         action_free(action);
     }
     return rc;
@@ -534,7 +552,7 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
     if (!action)
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld", (long long)id);
     if (!action_active(action))
-        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+        return tn_fail(err, TN_E_USAGE, "action %lld has ended: %s", (long long)id,
                        state_names[action->state]);
     device = action->device;
     rc = action_stop(fleet, action, "canceled by the operator", now_ms, err);

@@ -37,6 +37,14 @@ static void add_key(const struct tn_device_facts *facts, const char *delivery, s
         tn_buf_addf(key, " %s", delivery);
 }
 
+bool class_has_proof_key(const struct class *class, const char *key)
+{
+    for (size_t i = 0; i < TN_COUNT(class->proof_key) && class->proof_key[i]; i++)
+        if (strcmp(class->proof_key[i], key) == 0)
+            return true;
+    return false;
+}
+
 void class_runtime_text(const struct class *class, int runtime, char ret_text[TN_RUNTIME_TEXT])
 {
     ret_text[0] = '\0';

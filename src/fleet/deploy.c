@@ -332,14 +332,6 @@ int deploy_engine(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
     return rc;
 }
 
-static bool class_has_proof_key(const struct class *class, const char *key)
-{
-    for (size_t i = 0; i < TN_COUNT(class->proof_key) && class->proof_key[i]; i++)
-        if (strcmp(class->proof_key[i], key) == 0)
-            return true;
-    return false;
-}
-
 static int withdraw_in(struct tn_fleet *fleet, struct class *class, const char *hex, int64_t now_ms,
                        struct tn_error *err)
 {

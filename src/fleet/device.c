@@ -65,6 +65,7 @@ void device_free(struct tn_fleet_device *device)
         return;
     tn_pairs_done(&device->attributes);
     tn_pairs_done(&device->labels);
+    device_loads_free(device->loads);
     free(device->registered_by);
     free(device->id);
     free(device);
@@ -276,6 +277,7 @@ static int remove_actions(struct tn_fleet *fleet, struct tn_fleet_device *device
         rc =
             fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id }, err);
         fleet->actions.item[i] = NULL;
+        fleet->actions_missing++;
         action_free(action);
     }
     device->actions = device->active = NULL;
@@ -288,6 +290,8 @@ int tn_fleet_device_remove(struct tn_fleet *fleet, struct tn_fleet_device *devic
     int rc = remove_actions(fleet, device, err);
     size_t at = 0;
 
+    if (rc == TN_OK)
+        rc = device_loads_remove(fleet, device, err);
     if (rc == TN_OK)
         rc =
             fleet_delete(fleet, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = device->id }, err);

@@ -271,77 +271,34 @@ bool override_load_row(const void *row, void *fleet)
     return fleet_hurt(fleet, override_set(fleet, row, NULL)) == TN_OK;
 }
 
-/* ---- load outcomes, for metrics ---- */
-
-void load_series_free(struct load_series *series)
-{
-    if (series)
-        free(series->key);
-    free(series);
-}
-
-/* Counted in memory alone: counters of metrics begin anew with the process. */
-static void count_load(struct tn_fleet *fleet, const char *labels, bool ok, double seconds)
-{
-    struct load_series *series = tn_map_get(&fleet->loads, labels);
-
-    if (!series) {
-        series = calloc(1, sizeof(*series));
-        if (!series || copy_text(labels, &series->key, NULL) < 0 ||
-            tn_map_put(&fleet->loads, series->key, series, NULL) < 0) {
-            load_series_free(series);
-            return; /* a figure less, ignoring */
-        }
-    }
-    series->ok += ok;
-    series->failed += !ok;
-    if (seconds >= 0 && seconds < 86400)
-        histogram_add(&series->times, figure_load_bounds, seconds);
-}
-
-static void measure(struct tn_fleet *fleet, const struct action *action, const json_t *word,
-                    bool ok)
-{
-    const struct engine *engine = action->engine;
-    const json_t *seconds = json_object_get(word, "seconds");
-    const char *by = tn_json_str(word, "by", "trial");
-    tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(1024);
-    const struct class *class = action->device->class;
-    char version[TN_VERSION_TEXT];
-
-    tn_version_print(&engine->plan.version, version);
-    figure_label(&labels, "model", engine->release->model);
-    figure_label(&labels, "release", engine->release->version);
-    figure_label(&labels, "class", class ? class->gpu_class : "unknown");
-    figure_label(&labels, "trt", version);
-    figure_label(&labels, "by", strcmp(by, "application") == 0 ? "application" : "trial");
-    count_load(fleet, tn_buf_text(&labels), ok,
-               json_is_number(seconds) ? json_number_value(seconds) : -1);
-}
-
 /* ---- a device's word ---- */
 
-/* Under which key of its class the device's runtime for this engine stands. */
-static const char *proof_key_of(struct tn_fleet *fleet, const struct action *action)
+/* The runtime of the class that has this name. @return -1 = it has none such */
+static int runtime_named(const struct class *class, const char *name)
 {
-    struct class *class = action->device->class;
-    struct candidate candidate;
+    for (int i = 0; i < class->facts.runtime_count; i++) {
+        char text[TN_RUNTIME_TEXT];
+
+        class_runtime_text(class, i, text);
+        if (strcmp(text, name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *evidence_class_key(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                               const struct engine *engine, const char *runtime)
+{
+    struct class *class = device->class;
+    struct candidate candidate = { .runtime = 0 };
 
     if (!class)
         return NULL;
-    if (!match_possible(fleet, class, action->engine, &candidate))
+    if (runtime[0])
+        candidate.runtime = runtime_named(class, runtime);
+    else if (!match_possible(fleet, class, engine, &candidate))
         candidate.runtime = 0;
-    return class->proof_key[candidate.runtime];
-}
-
-/* A word of the tables of reasons, or one that the agent knows and we do not: never a text. */
-static const char *reason_of(const json_t *word, const char *otherwise)
-{
-    const char *reason = tn_json_str(word, "reason", otherwise);
-    size_t length = reason ? strlen(reason) : 0;
-
-    return length <= REASON_MAX && (length == 0 || tn_text_is_clean(reason, length)) ? reason
-                                                                                     : "unknown";
+    return candidate.runtime < 0 ? NULL : class->proof_key[candidate.runtime];
 }
 
 /* Our own agent says what happened; of another client the lines of a failure may tell. A foreign
@@ -357,9 +314,8 @@ static bool read_word(const struct action *action, const struct tn_feedback *fee
         if (!ok && strcmp(result, "failed") != 0)
             return false;
         row->result = ok ? "ok" : "failed";
-        row->reason = reason_of(feedback->engine, ok ? NULL : "unknown");
-        row->lasting = !ok && tn_json_bool(feedback->engine, "lasting", false) &&
-                       counts_for_class(row->reason);
+        row->reason = tn_json_str(feedback->engine, "reason", ok ? NULL : "unknown");
+        row->lasting = !ok && tn_json_bool(feedback->engine, "lasting", false);
         return true;
     }
     if (action->state != ACTION_ERROR)
@@ -371,39 +327,56 @@ static bool read_word(const struct action *action, const struct tn_feedback *fee
             continue;
         row->result = "failed";
         row->reason = class->name;
-        row->lasting = counts_for_class(class->name);
+        row->lasting = true;
         return true;
     }
     return false;
 }
 
-static int stopped_now(struct tn_fleet *fleet, const char *hex, const char *class_key,
-                       int64_t now_ms, const char *why, struct tn_error *err)
+static int stopped_now(struct tn_fleet *fleet, const struct tn_row_evidence *row, const char *why,
+                       struct tn_error *err)
 {
-    int rc =
-        fleet_audit(fleet, "server", "evidence-stop", now_ms,
-                    json_pack("{s:s,s:s,s:s}", "digest", hex, "class", class_key, "why", why), err);
+    int rc = fleet_audit(
+        fleet, "server", "evidence-stop", row->time_ms,
+        json_pack("{s:s,s:s,s:s}", "digest", row->digest, "class", row->class_key, "why", why),
+        err);
 
-    return rc < 0 ? rc : deploy_withdraw(fleet, hex, class_key, now_ms, err);
+    return rc < 0 ? rc : deploy_withdraw(fleet, row->digest, row->class_key, row->time_ms, err);
 }
 
-int evidence_take(struct tn_fleet *fleet, const struct action *action,
-                  const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
+/* A word of the tables of reasons, or one that the agent knows and we do not: never a text. */
+static const char *clean_reason(const char *reason)
 {
-    struct tn_row_evidence row = { .digest = action->engine->hex,
-                                   .device = action->device->id,
-                                   .time_ms = now_ms };
+    size_t length = reason ? strlen(reason) : 0;
+
+    return length <= REASON_MAX && (length == 0 || tn_text_is_clean(reason, length)) ? reason
+                                                                                     : "unknown";
+}
+
+/* A device that loads its engine every day says nothing new. */
+static bool is_known(const struct tn_fleet *fleet, const struct tn_row_evidence *row)
+{
+    const struct evidence *known;
+    char key[PROOF_KEY_MAX + 80];
+
+    key_of(row->digest, row->device, key);
+    known = tn_map_get(&fleet->evidence, key);
+    return known && known->ok == (strcmp(row->result, "ok") == 0) &&
+           known->lasting == (row->lasting != 0) && strcmp(known->class_key, row->class_key) == 0 &&
+           strcmp(known->reason ? known->reason : "", row->reason ? row->reason : "") == 0;
+}
+
+int evidence_hear(struct tn_fleet *fleet, const struct tn_row_evidence *word, struct tn_error *err)
+{
+    struct tn_row_evidence row = *word;
     char why[160] = "";
     bool proven, stopped;
     int rc;
 
-    if (!read_word(action, feedback, &row))
+    row.reason = clean_reason(row.reason);
+    row.lasting = row.lasting && counts_for_class(row.reason);
+    if (is_known(fleet, &row))
         return TN_OK;
-    row.class_key = proof_key_of(fleet, action);
-    if (!row.class_key)
-        return TN_OK;
-    if (json_is_object(feedback->engine))
-        measure(fleet, action, feedback->engine, strcmp(row.result, "ok") == 0);
     proven = evidence_proves(fleet, row.digest, row.class_key);
     stopped = evidence_stops(fleet, row.digest, row.class_key, why);
     rc = fleet_hurt(fleet, evidence_set(fleet, &row, err));
@@ -417,10 +390,42 @@ int evidence_take(struct tn_fleet *fleet, const struct action *action,
     engine_touch(fleet, row.digest);
     if (stopped || !evidence_stops(fleet, row.digest, row.class_key, why))
         return TN_OK;
-    return stopped_now(fleet, row.digest, row.class_key, now_ms, why, err);
+    return stopped_now(fleet, &row, why, err);
+}
+
+int evidence_take(struct tn_fleet *fleet, const struct action *action,
+                  const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err)
+{
+    struct tn_row_evidence row = { .digest = action->engine->hex,
+                                   .device = action->device->id,
+                                   .time_ms = now_ms };
+    int rc = TN_OK;
+
+    if (!read_word(action, feedback, &row))
+        return TN_OK;
+    row.class_key = evidence_class_key(fleet, action->device, action->engine, "");
+    if (!row.class_key)
+        return TN_OK;
+    if (json_is_object(feedback->engine))
+        rc = load_told(fleet, action->device, action->engine, feedback->engine, now_ms, err);
+    return rc < 0 ? rc : evidence_hear(fleet, &row, err);
 }
 
 /* ---- an operator's word ---- */
+
+/* A class that nobody is of is a slip of the pen, unless it was spoken of before. */
+static bool class_is_known(const struct tn_fleet *fleet, const char *hex, const char *class_key)
+{
+    const struct class *class;
+    size_t at = 0;
+
+    if (override_find(fleet, hex, class_key) || tally_find(fleet, hex, class_key))
+        return true;
+    while ((class = tn_map_next(&fleet->classes, &at)) != NULL)
+        if (class_has_proof_key(class, class_key))
+            return true;
+    return false;
+}
 
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err)
@@ -438,6 +443,10 @@ int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *cl
         return tn_fail(err, TN_E_INVALID, "the verdict is allow or stop");
     if (!class_key || !class_key[0] || strlen(class_key) > PROOF_KEY_MAX)
         return tn_fail(err, TN_E_INVALID, "name the class: `class_key` of the map");
+    if (!class_is_known(fleet, engine->hex, class_key))
+        return tn_fail(err, TN_E_NOTFOUND,
+                       "no device is of class '%.120s': 'tenon map MODEL --why' names the classes",
+                       class_key);
     row.digest = engine->hex;
     rc = fleet_hurt(fleet, override_set(fleet, &row, err));
     if (rc == TN_OK)

@@ -175,9 +175,14 @@ static void in_force(const struct figures *figures, const struct tn_fleet *fleet
 
 /* ---- times: loads, as devices measured them; matches ---- */
 
-const double figure_load_bounds[BUCKETS] = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300 };
-const double figure_match_bounds[BUCKETS] = { 1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5,
-                                              1e-4, 2e-4, 5e-4, 1e-3, 1e-2 };
+/* Each twice the one before: what a quantile says then errs by less than that, and an alert may ask
+ * for more than that without firing at a load that crossed a bound. */
+const double figure_load_bounds[BUCKETS] = {
+    0.01, 0.02, 0.04,  0.08,  0.16,  0.32,  0.64,   1.28,
+    2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68
+};
+const double figure_match_bounds[BUCKETS] = { 1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4,
+                                              5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1 };
 
 void histogram_add(struct histogram *histogram, const double bounds[BUCKETS], double seconds)
 {
@@ -215,19 +220,40 @@ static void histogram(const struct figures *figures, const char *metric, const c
     figures->each(name, labels, (double)histogram->count, figures->user);
 }
 
+static void add_results(const struct figures *figures, const struct load_series *series)
+{
+    for (int result = 0; result < TN_OUTCOME_RESULTS; result++) {
+        char label[32];
+
+        (void)snprintf(label, sizeof(label), "result=\"%s\"",
+                       tn_outcome_result_name((enum tn_outcome_result)result));
+        with_label(figures, "engine_loads_total", series->key, label,
+                   (double)series->count[result]);
+    }
+}
+
+static void add_times(const struct figures *figures, const struct load_series *series)
+{
+    for (int cold = 0; cold < LOAD_COLDS; cold++) {
+        tn_auto(tn_buf_done) struct tn_buf labels = TN_BUF(LABELS_MAX);
+
+        if (series->times[cold].count == 0)
+            continue;
+        tn_buf_adds(&labels, series->key);
+        figure_label(&labels, "cold", load_cold_name((enum load_cold)cold));
+        histogram(figures, "engine_deserialize_seconds", tn_buf_text(&labels), &series->times[cold],
+                  figure_load_bounds);
+    }
+}
+
 static void loads(const struct figures *figures, const struct tn_fleet *fleet)
 {
     const struct load_series *series;
-    size_t at = 0;
 
-    while ((series = tn_map_next(&fleet->loads, &at)) != NULL) {
-        with_label(figures, "engine_loads_total", series->key, "result=\"ok\"", (double)series->ok);
-        with_label(figures, "engine_loads_total", series->key, "result=\"failed\"",
-                   (double)series->failed);
-    }
-    for (at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;)
-        histogram(figures, "engine_deserialize_seconds", series->key, &series->times,
-                  figure_load_bounds);
+    for (size_t at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;)
+        add_results(figures, series);
+    for (size_t at = 0; (series = tn_map_next(&fleet->loads, &at)) != NULL;)
+        add_times(figures, series);
 }
 
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user)

@@ -92,7 +92,8 @@ static const struct {
 } loads[] = {
     { TN_TABLE_RELEASE, release_load_row },   { TN_TABLE_ATTACHMENT, attachment_load_row },
     { TN_TABLE_ENGINE, engine_load_row },     { TN_TABLE_CHANNEL, channel_load_row },
-    { TN_TABLE_DEVICE, device_load_row },     { TN_TABLE_EVIDENCE, evidence_load_row },
+    { TN_TABLE_LOAD, load_load_row },         { TN_TABLE_DEVICE, device_load_row },
+    { TN_TABLE_SPOOL, spool_load_row },       { TN_TABLE_EVIDENCE, evidence_load_row },
     { TN_TABLE_OVERRIDE, override_load_row }, { TN_TABLE_DEPLOYMENT, deployment_load_row },
     { TN_TABLE_ACTION, action_load_row },     { TN_TABLE_TOKEN, token_load_row },
     { TN_TABLE_PIN, pin_load_row },
@@ -138,6 +139,7 @@ static int load_all(struct tn_fleet *fleet, struct tn_error *err)
 static void unload(struct tn_fleet *fleet)
 {
     FREE_LIST(&fleet->actions, action_free);
+    fleet->actions_missing = 0;
     FREE_LIST(&fleet->deployments, deployment_free);
     FREE_MAP(&fleet->devices, tn_fleet_device, device_free);
     FREE_MAP(&fleet->classes, class, class_free);
@@ -148,6 +150,7 @@ static void unload(struct tn_fleet *fleet)
     FREE_MAP(&fleet->evidence, evidence, evidence_free);
     FREE_MAP(&fleet->tallies, tally, tally_free);
     FREE_MAP(&fleet->overrides, override, override_free);
+    FREE_MAP(&fleet->loads, load_series, load_series_free);
     FREE_LIST(&fleet->tokens, token_free);
     FREE_MAP(&fleet->pins, pin, pin_free);
     FREE_MAP(&fleet->kept_blobs, kept_text, free);
@@ -160,6 +163,7 @@ static void unload(struct tn_fleet *fleet)
     list_done(&fleet->device_list);
     list_done(&fleet->release_list);
     fleet->seen = NULL;
+    fleet->changed_loads = NULL;
 }
 
 static void set_default(int64_t *value, int64_t otherwise)
@@ -211,7 +215,6 @@ void tn_fleet_close(struct tn_fleet *fleet)
     if (!fleet)
         return;
     unload(fleet);
-    FREE_MAP(&fleet->loads, load_series, load_series_free);
     free(fleet);
 }
 
@@ -281,11 +284,14 @@ int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err)
     struct tn_error why = { 0 };
     int rc;
 
+    if (!fleet->damaged)
+        (void)loads_put(fleet, &why); /* a failure shows as damage */
     if (fleet->damaged) {
         tn_db_rollback(fleet->db);
         rc = tn_fail(err, TN_E_AGAIN, "a change could not be made whole; nothing of it was kept");
     } else {
         rc = tn_db_commit(fleet->db, err);
+        actions_compact(fleet);
     }
     if (rc < 0 && load_anew(fleet, &why) < 0)
         return tn_fail(err, TN_E_IO, "%s; and the fleet could not be read again: %s",

@@ -202,8 +202,8 @@ struct tn_feedback {
     const char *const *details;
     size_t detail_count;
     int64_t code; /* INT64_MIN = none */
-    const json_t
-        *engine; /* Tenon's own agent: {result, reason, lasting, seconds, by}; may be NULL */
+    /* Tenon's own agent: {result, reason, lasting, seconds, cold, by, spooled}; may be NULL */
+    const json_t *engine;
 };
 /** The device fetched its deployment. */
 int tn_fleet_retrieved(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
@@ -219,6 +219,29 @@ int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t
                     struct tn_error *err);
 int tn_fleet_override(struct tn_fleet *fleet, const char *digest, const char *class_key,
                       const char *verdict, const char *who, int64_t now_ms, struct tn_error *err);
+
+/* ---- loads outside an action ---- */
+
+enum { TN_OUTCOMES_MAX = 500 /* of one batch */ };
+
+struct tn_outcomes {
+    int64_t position; /* up to which the spool is counted now */
+    int64_t counted;
+    int64_t known;   /* counted before */
+    int64_t skipped; /* passed over: no outcomes that this server understands */
+};
+
+/**
+ * What the spool of a device tells of loads there: {"spool": NAME, "outcomes": [a line of the spool
+ * with its `position`, …]}, docs/schemas/outcomes.schema.json. Each position counts once, whatever
+ * is sent again and whatever was restarted in between. Metrics count all of them, under `unknown`
+ * where no release has the engine; success, and a lasting fault of the engine's own, are evidence.
+ *
+ * @return 0; TN_E_INVALID (no name, no list, positions that do not grow), TN_E_TOOBIG (more than
+ * TN_OUTCOMES_MAX), TN_E_AGAIN (more in an hour than a device has to tell): nothing was counted
+ */
+int tn_fleet_outcomes(struct tn_fleet *fleet, struct tn_fleet_device *device, const json_t *body,
+                      int64_t now_ms, struct tn_outcomes *ret_answer, struct tn_error *err);
 
 /* ---- tokens of the REST interface ---- */
 
@@ -250,10 +273,14 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device);
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page);
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version);
-json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version);
+/** @param name a version or a channel. @return NULL: no such one */
+json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *name);
+/** By digest or prefix; NULL = none, or several. */
+json_t *tn_fleet_engine_json(struct tn_fleet *fleet, const char *digest);
 /** Newest first. */
 json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page);
-/** With `holes`: devices that it wants and has no engine for. NULL = no such deployment. */
+/** With `devices`: those that its filter holds for, and `holes`: those of them that it has no
+ * engine for. NULL = no such deployment. */
 json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id);
 /** Newest first. */
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page);
@@ -269,7 +296,7 @@ json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct
  * name, verdict, state: "engine"|"hole"}; with `why` the verdict and reasons of every engine of the
  * release. One row per release and match class.
  * @param model   NULL = all
- * @param version NULL = what runs, else what "stable" means, else the newest
+ * @param version or channel; NULL = what runs, else what "stable" means, else the newest
  * @return NULL with TN_E_NOTFOUND (no such release), TN_E_NOMEM
  */
 json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char *version, bool why,
@@ -280,8 +307,9 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
  * holes{model,release} devices_waiting{model,release}
  * device_engines{model,release,class,precision,trt}
  * engine_loads_total{model,release,class,trt,by,result}
- * engine_deserialize_seconds_{bucket,sum,count} releases engines device_classes deployments_running
- * matches_total match_seconds_{bucket,sum,count} assignments_total. */
+ * engine_deserialize_seconds_{bucket,sum,count}{model,release,class,trt,by,cold} releases engines
+ * device_classes deployments_running matches_total match_seconds_{bucket,sum,count}
+ * assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 

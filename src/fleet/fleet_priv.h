@@ -10,6 +10,7 @@
  *   deploy.c   deployments; which device gets what next
  *   action.c   what one device is to do, and its words about it
  *   evidence.c what devices said about engines; when an engine is stopped
+ *   load.c     counters of loads; outcome.c: the loads that devices tell of, each counted once
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
  * Every mutation checks first and changes then. A failure after the first change (memory, disk)
@@ -27,6 +28,7 @@
 #include "fleet/fleet.h"
 #include "fleet/pairs.h"
 #include "plan/plan.h"
+#include "store/outcome.h"
 #include "types/precision.h"
 
 enum {
@@ -48,6 +50,7 @@ struct list {
 struct action;
 struct class;
 struct deployment;
+struct device_loads;
 struct engine;
 struct kind;
 struct release;
@@ -70,7 +73,8 @@ struct tn_fleet_device {
     struct action *actions;                           /* newest first */
     struct tn_fleet_device *seen_before, *seen_after; /* list of those seen since the last flush */
     bool seen_listed;
-    int64_t failures; /* engines of which it said that they failed */
+    int64_t failures;           /* engines of which it said that they failed */
+    struct device_loads *loads; /* NULL = it has told of none */
 };
 
 /* ---- match classes ---- */
@@ -178,7 +182,8 @@ struct engine {
     bool plan_known; /* its blob was there to be read */
     int64_t bytes, added_ms, revoked_ms;
     char *revoked_why;
-    struct signing *signing; /* NULL = not signed */
+    struct signing *signing;      /* NULL = not signed */
+    const struct class *expected; /* its loads were announced for this class last */
 };
 
 struct release {
@@ -290,19 +295,24 @@ struct token {
     int64_t created_ms, revoked_ms;
 };
 
-/* Durations since the start, counted as Prometheus does: each bucket holds those below it too. */
-enum { BUCKETS = 11 };
+/* Durations, counted as Prometheus does: each bucket holds those below it too. */
+enum { BUCKETS = 16 };
 struct histogram {
     int64_t count;
     double seconds;
     int64_t bucket[BUCKETS];
 };
 
-/* One series of load outcomes, counted since the start. */
+/* Whether a plan came from the disk when it was loaded. */
+enum load_cold { LOAD_WARM, LOAD_COLD, LOAD_COLD_UNKNOWN, LOAD_COLDS };
+
+/* One series of loads, counted since the database was made. */
 struct load_series {
-    char *key; /* its labels, as they are printed */
-    int64_t ok, failed;
-    struct histogram times;
+    char *key;                         /* its labels, as they are printed */
+    int64_t count[TN_OUTCOME_RESULTS]; /* by enum tn_outcome_result */
+    struct histogram times[LOAD_COLDS];
+    bool changed; /* since the last commit */
+    struct load_series *next_changed;
 };
 
 /* ---- the fleet ---- */
@@ -328,12 +338,14 @@ struct tn_fleet {
     struct list deployments;  /* by id */
     struct list running;      /* those of them that are, by id */
     struct list actions;      /* by id; NULL = removed with its device, or forgotten */
+    size_t actions_missing;   /* how many of them are NULL */
     struct list tokens;
     struct tn_fleet_device *seen; /* most recent first */
     int64_t next_action, next_deployment;
     int64_t match_count;
     struct histogram match_times;
     int64_t assigned_count;
+    struct load_series *changed_loads; /* since the last commit */
 };
 
 /* ---- fleet.c ---- */
@@ -374,6 +386,7 @@ void class_free(struct class *class);
 /** Its compat target for runtime number `runtime` (runtime_count 0: an unknown one). */
 struct tn_compat_target class_target(const struct class *class, int runtime);
 /** "trt10.6.0.26" of runtime number `runtime`; "" without one. */
+bool class_has_proof_key(const struct class *class, const char *key);
 void class_runtime_text(const struct class *class, int runtime, char ret_text[TN_RUNTIME_TEXT]);
 
 /* ---- release.c ---- */
@@ -440,7 +453,7 @@ const struct match *match_get(struct tn_fleet *fleet, struct class *class,
                               const struct release *release, bool may_load);
 void match_free(struct match *match);
 /** Whether this engine would be a candidate of the class at all. */
-bool match_possible(struct tn_fleet *fleet, struct class *class, struct engine *engine,
+bool match_possible(struct tn_fleet *fleet, struct class *class, const struct engine *engine,
                     struct candidate *ret_candidate);
 /** Every engine of the release with its verdict and reasons for the class: for `map --why`. */
 json_t *match_why(struct tn_fleet *fleet, const struct class *class, const struct release *release);
@@ -482,6 +495,8 @@ void deploy_count(struct deployment *deployment, const struct action *action);
 
 bool action_load_row(const void *row, void *fleet);
 void action_free(struct action *action);
+/** Closes the gaps in the list when half of it are gaps; while nobody walks it. */
+void actions_compact(struct tn_fleet *fleet);
 const char *action_state_name(enum action_state state);
 bool action_active(const struct action *action);
 struct action *action_find(const struct tn_fleet *fleet, int64_t id);
@@ -509,10 +524,17 @@ bool override_load_row(const void *row, void *fleet);
 void evidence_free(struct evidence *evidence);
 void tally_free(struct tally *tally);
 void override_free(struct override *override);
-void load_series_free(struct load_series *series);
 /** A device's final word about the engine of its action. */
 int evidence_take(struct tn_fleet *fleet, const struct action *action,
                   const struct tn_feedback *feedback, int64_t now_ms, struct tn_error *err);
+/** Under which key evidence of this device about this engine stands.
+ * @param runtime that loaded it; "" = the one that it would be given for
+ * @return NULL: none, as the device has no class or has not said that it has this runtime */
+const char *evidence_class_key(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                               const struct engine *engine, const char *runtime);
+/** Takes a device's word about an engine, and stops the engine where it is one too many. A word
+ * that is lasting counts against the class only when its reason does. */
+int evidence_hear(struct tn_fleet *fleet, const struct tn_row_evidence *word, struct tn_error *err);
 /** Whether new assignments of the engine to this class are stopped; fills `ret_why`. */
 bool evidence_stops(const struct tn_fleet *fleet, const char *hex, const char *class_key,
                     char ret_why[160]);
@@ -523,6 +545,37 @@ bool evidence_proves(const struct tn_fleet *fleet, const char *hex, const char *
 /** Whether this very device has said that it failed, and no operator has overruled that. */
 bool evidence_holds(const struct tn_fleet *fleet, const char *hex, const char *class_key,
                     const char *device);
+
+/* ---- load.c ---- */
+
+bool load_load_row(const void *row, void *fleet);
+void load_series_free(struct load_series *series);
+/** The device is to load this engine: its counters show 0 from now on, so that the first load is a
+ * growth that Prometheus sees. */
+void load_expect(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                 struct engine *engine);
+/** @param engine NULL = one that no release has */
+int load_count(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+               const struct engine *engine, const struct tn_outcome *outcome, struct tn_error *err);
+/** The device's GPU class as metrics have it. */
+const char *load_class_label(const struct tn_fleet_device *device);
+/** Puts the counters that have changed into the open transaction. */
+int loads_put(struct tn_fleet *fleet, struct tn_error *err);
+/** "0", "1", "unknown". */
+const char *load_cold_name(enum load_cold cold);
+
+/* ---- outcome.c ---- */
+
+bool spool_load_row(const void *row, void *fleet);
+void device_loads_free(struct device_loads *loads);
+/** Forgets how far the spools of a device were counted; what was counted stays. */
+int device_loads_remove(struct tn_fleet *fleet, const struct tn_fleet_device *device,
+                        struct tn_error *err);
+/** {time, by, result, …} of the load that the device told of last, or NULL. Borrowed. */
+const json_t *device_last_load(const struct tn_fleet_device *device);
+/** Counts the load that a feedback told of, unless it says that an outcome does. */
+int load_told(struct tn_fleet *fleet, struct tn_fleet_device *device, const struct engine *engine,
+              const json_t *word, int64_t now_ms, struct tn_error *err);
 
 /* ---- view.c, map.c, figures.c ---- */
 

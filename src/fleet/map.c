@@ -182,6 +182,7 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
 {
     tn_auto(list_done) struct list classes = { .item = NULL };
     tn_auto(tn_json_done) json_t *array = json_array();
+    const char *meant = model && version ? tn_fleet_channel(fleet, model, version) : NULL;
     bool found = false;
     int rc = array ? sorted_classes(fleet, &classes, err) : tn_fail(err, TN_E_NOMEM, "the map");
 
@@ -189,13 +190,14 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
         const struct release *release = fleet->release_list.item[i];
 
         if ((model && strcmp(release->model, model) != 0) ||
-            (version ? strcmp(release->version, version) != 0 : !is_meant(fleet, release)))
+            (version ? strcmp(release->version, meant ? meant : version) != 0
+                     : !is_meant(fleet, release)))
             continue;
         found = true;
         add_rows(fleet, &classes, release, why, array);
     }
     if (rc == TN_OK && !found && model)
-        rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s%s%.80s", model, version ? "@" : "",
-                     version ? version : "");
+        rc = tn_fail(err, TN_E_NOTFOUND, "no release%s %.80s%s%.80s", version ? " or channel" : "",
+                     model, version ? "@" : "", version ? version : "");
     return rc < 0 ? NULL : json_incref(array);
 }

@@ -200,13 +200,13 @@ static bool is_candidate(const struct tn_fleet *fleet, struct class *class, cons
     return true;
 }
 
-bool match_possible(struct tn_fleet *fleet, struct class *class, struct engine *engine,
+bool match_possible(struct tn_fleet *fleet, struct class *class, const struct engine *engine,
                     struct candidate *ret_candidate)
 {
     struct fit fit;
 
     return engine->kind && !engine->revoked_ms && kind_fits(class, engine->kind, &fit) &&
-           is_candidate(fleet, class, &fit, engine, ret_candidate);
+           is_candidate(fleet, class, &fit, (struct engine *)engine, ret_candidate);
 }
 
 /* ---- ranking ---- */
@@ -384,8 +384,11 @@ static void add_reasons(const struct tn_fleet *fleet, const struct class *class,
         check_runtimes(class, &engine->plan, &answer, &runtime);
     else
         add_own_reason(reasons, "file-missing", "its file cannot be read on the server");
-    if (engine->revoked_ms)
-        add_own_reason(reasons, "revoked", engine->revoked_why ? engine->revoked_why : "");
+    if (engine->revoked_ms) {
+        (void)snprintf(why, sizeof(why), "revoked%s%.140s", engine->revoked_why ? ": " : "",
+                       engine->revoked_why ? engine->revoked_why : "");
+        add_own_reason(reasons, "revoked", why);
+    }
     if (!can_be_delivered(fleet, class, engine))
         add_own_reason(reasons, "no-attachment",
                        "no container for this client is attached to the engine");

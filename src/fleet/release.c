@@ -647,7 +647,10 @@ static int check_manifest(struct tn_fleet *fleet, const json_t *manifest, struct
     }
     if (rc < 0)
         return rc;
-    missing = tn_fleet_missing_blobs(fleet, manifest);
+    missing = json_array();
+    rc = each_digest(fleet, variants, 0, note_missing, missing, err);
+    if (rc < 0)
+        return rc;
     if (json_array_size(missing) > 0)
         return tn_fail(err, TN_E_NOTFOUND, "%zu files have not been uploaded, the first is %.64s",
                        json_array_size(missing), json_string_value(json_array_get(missing, 0)));
@@ -785,7 +788,12 @@ int tn_fleet_release_add(struct tn_fleet *fleet, const json_t *manifest, const c
         return tn_fail(err, TN_E_NOMEM, "a release");
     release = release_find(fleet, tn_json_str(manifest, "model", ""),
                            tn_json_str(manifest, "version", ""));
-    rc = release ? check_same(release, text, err) : TN_OK;
+    if (release)
+        rc = check_same(release, text, err);
+    else if (channel_find(fleet, tn_json_str(manifest, "model", ""),
+                          tn_json_str(manifest, "version", "")))
+        rc = tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a channel: give the release another version",
+                     tn_json_str(manifest, "model", ""), tn_json_str(manifest, "version", ""));
     if (rc == TN_OK)
         rc = release_signing(fleet, release, manifest, &signing, err);
     if (rc < 0)
@@ -957,6 +965,9 @@ int tn_fleet_channel_set(struct tn_fleet *fleet, const char *model, const char *
 
     if (rc == TN_OK && !release_there(fleet, model, version))
         rc = tn_fail(err, TN_E_NOTFOUND, "no release %.80s@%.80s", model, version);
+    else if (rc == TN_OK && release_find(fleet, model, channel))
+        rc = tn_fail(err, TN_E_USAGE, "%.80s@%.80s is a release: give the channel another name",
+                     model, channel);
     if (rc < 0 || (now && strcmp(now->version, version) == 0))
         return rc;
     rc = fleet_hurt(fleet, channel_put(fleet, &row, err));

@@ -232,7 +232,7 @@ json_t *tn_fleet_tokens_json(struct tn_fleet *fleet)
         tn_json_set_str(json, "role", role_names[token->role]);
         tn_json_set_str(json, "name", token->name);
         set_time(json, "created", token->created_ms);
-        tn_json_set(json, "revoked", json_boolean(token->revoked_ms != 0));
+        set_time(json, "revoked", token->revoked_ms);
         (void)json_array_append_new(array, json);
     }
     return array;

@@ -153,11 +153,13 @@ json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct 
 
 json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
+    const json_t *load = device_last_load(device);
     json_t *json = device_summary(device);
     json_t *history = json_array();
 
     (void)fleet;
     tn_json_set(json, "models", installed_json(device));
+    tn_json_set(json, "load", load ? json_deep_copy(load) : json_null());
     for (const struct action *action = device->actions;
          action && json_array_size(history) < HISTORY_SHOWN; action = action->older)
         (void)json_array_append_new(history, action_to_json(action, false));
@@ -313,9 +315,18 @@ json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const c
     return json;
 }
 
-json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *version)
+json_t *tn_fleet_engine_json(struct tn_fleet *fleet, const char *digest)
 {
-    const struct release *release = release_there(fleet, model, version);
+    struct engine *engine;
+
+    return engine_by_prefix(fleet, digest, &engine, NULL) == TN_OK ? engine_json(fleet, engine)
+                                                                   : NULL;
+}
+
+json_t *tn_fleet_engines_json(struct tn_fleet *fleet, const char *model, const char *name)
+{
+    const char *version = tn_fleet_channel(fleet, model, name);
+    const struct release *release = release_there(fleet, model, version ? version : name);
 
     return release ? engines_of(fleet, release) : NULL;
 }
@@ -352,21 +363,23 @@ static json_t *deployment_json(const struct deployment *deployment)
     return json;
 }
 
-/* Devices that it is meant for and that have nothing: no engine for them, no fingerprint of them.
- */
-static int64_t waiting_for(struct tn_fleet *fleet, const struct deployment *deployment)
+/* The devices that it is meant for, and those of them that have nothing: no engine for them, no
+ * fingerprint of them. */
+static void set_counts(struct tn_fleet *fleet, const struct deployment *deployment, json_t *json)
 {
-    int64_t waiting = 0;
+    bool running = deployment->state == DEPLOYMENT_RUNNING && deployment->release;
+    int64_t wanted = 0, waiting = 0;
 
-    if (deployment->state != DEPLOYMENT_RUNNING || !deployment->release)
-        return 0;
     for (size_t i = 0; i < fleet->device_list.count; i++) {
         struct tn_fleet_device *device = fleet->device_list.item[i];
 
-        waiting += deployment_wants(deployment, device) && !device->active &&
-                   !deploy_pick(fleet, device, deployment);
+        if (!deployment_wants(deployment, device))
+            continue;
+        wanted++;
+        waiting += running && !device->active && !deploy_pick(fleet, device, deployment);
     }
-    return waiting;
+    tn_json_set_int(json, "devices", wanted);
+    tn_json_set_int(json, "holes", waiting);
 }
 
 json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id)
@@ -375,7 +388,7 @@ json_t *tn_fleet_deployment_json(struct tn_fleet *fleet, int64_t id)
     json_t *json = deployment ? deployment_json(deployment) : NULL;
 
     if (json)
-        tn_json_set_int(json, "holes", waiting_for(fleet, deployment));
+        set_counts(fleet, deployment, json);
     return json;
 }
 
@@ -392,7 +405,10 @@ static void set_id_cursor(struct tn_page *page, int64_t id)
     (void)snprintf(page->ret_cursor, sizeof(page->ret_cursor), "%lld", (long long)id);
 }
 
-json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page)
+/* A page of a list that is in the order of ids, the newest first. `show` gives NULL for what is not
+ * to be seen. */
+static json_t *newest_page(const struct list *list, int64_t (*id_of)(const void *item),
+                           json_t *(*show)(const void *item), struct tn_page *page)
 {
     json_t *array = json_array();
     size_t limit = limit_of(page);
@@ -400,44 +416,60 @@ json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page)
     int64_t last = 0;
 
     set_cursor(page, "");
-    for (size_t i = fleet->deployments.count; i-- > 0;) {
-        const struct deployment *deployment = fleet->deployments.item[i];
+    for (size_t i = list->count; i-- > 0;) {
+        const void *item = list->item[i];
+        json_t *json = item && id_of(item) < before ? show(item) : NULL;
 
-        if (deployment->id >= before)
+        if (!json)
             continue;
-        if (json_array_size(array) == limit) {
+        if (json_array_size(array) == limit) { /* there is one more */
+            json_decref(json);
             set_id_cursor(page, last);
             break;
         }
-        last = deployment->id;
-        (void)json_array_append_new(array, deployment_json(deployment));
+        last = id_of(item);
+        (void)json_array_append_new(array, json);
     }
     return array;
 }
 
+static int64_t deployment_id(const void *item)
+{
+    return ((const struct deployment *)item)->id;
+}
+
+static json_t *show_deployment(const void *item)
+{
+    return deployment_json(item);
+}
+
+json_t *tn_fleet_deployments_json(struct tn_fleet *fleet, struct tn_page *page)
+{
+    return newest_page(&fleet->deployments, deployment_id, show_deployment, page);
+}
+
 /* ---- actions ---- */
+
+static int64_t action_id(const void *item)
+{
+    return ((const struct action *)item)->id;
+}
+
+static json_t *show_action(const void *item)
+{
+    return action_to_json(item, false);
+}
+
+static json_t *show_failed(const void *item)
+{
+    const struct action *action = item;
+
+    return action->state == ACTION_ERROR ? show_action(action) : NULL;
+}
 
 json_t *tn_fleet_actions_json(struct tn_fleet *fleet, bool failed_only, struct tn_page *page)
 {
-    json_t *array = json_array();
-    size_t limit = limit_of(page);
-    int64_t before = below(page);
-    int64_t last = 0;
-
-    set_cursor(page, "");
-    for (size_t i = fleet->actions.count; i-- > 0;) {
-        const struct action *action = fleet->actions.item[i];
-
-        if (!action || action->id >= before || (failed_only && action->state != ACTION_ERROR))
-            continue;
-        if (json_array_size(array) == limit) {
-            set_id_cursor(page, last);
-            break;
-        }
-        last = action->id;
-        (void)json_array_append_new(array, action_to_json(action, false));
-    }
-    return array;
+    return newest_page(&fleet->actions, action_id, failed_only ? show_failed : show_action, page);
 }
 
 json_t *tn_fleet_action_json(struct tn_fleet *fleet, int64_t id)

@@ -34,6 +34,41 @@ static bool cut_address(const char *text, char *ret_host, size_t size, const cha
     return tn_text_copy_n(ret_host, size, text, length);
 }
 
+/* getaddrinfo() would take 65536 for 0. */
+static int read_address(const char *text, char *ret_host, size_t size, const char **ret_port,
+                        struct tn_error *err)
+{
+    int64_t number;
+
+    if (!cut_address(text, ret_host, size, ret_port))
+        return tn_fail(err, TN_E_USAGE, "'%s' is not ADDRESS:PORT", text);
+    if (!tn_text_i64(*ret_port, &number) || number < 0 || number > UINT16_MAX)
+        return tn_fail(err, TN_E_USAGE, "'%s': a port is a number from 0 to %d", text, UINT16_MAX);
+    return TN_OK;
+}
+
+int tn_http_check_listen(const char *address, struct tn_error *err)
+{
+    char host[256];
+    const char *port = NULL;
+
+    return read_address(address, host, sizeof(host), &port, err);
+}
+
+int tn_http_check_proxy(const char *address, struct tn_error *err)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char text[INET6_ADDRSTRLEN] = "";
+    int family = strchr(address, ':') ? AF_INET6 : AF_INET;
+
+    if (inet_pton(family, address, bytes) != 1 || !inet_ntop(family, bytes, text, sizeof(text)))
+        return tn_fail(err, TN_E_USAGE, "'%s' is no address of one machine, as 192.0.2.7 or ::1",
+                       address);
+    if (strcmp(text, address) != 0) /* it is compared as text */
+        return tn_fail(err, TN_E_USAGE, "'%s' is written %s", address, text);
+    return TN_OK;
+}
+
 static int describe(int fd, bool tls, char *ret_url, size_t size, struct tn_error *err)
 {
     struct sockaddr_storage bound;
@@ -80,11 +115,12 @@ int tn_listen(const char *address, bool tls, char *ret_url, size_t size, int *re
     tn_auto(tn_fd_done) int fd = -1;
     struct addrinfo *found = NULL;
     char host[256];
-    const char *port;
+    const char *port = NULL;
     int rc;
 
-    if (!cut_address(address, host, sizeof(host), &port))
-        return tn_fail(err, TN_E_USAGE, "'%s' is not ADDRESS:PORT", address);
+    rc = read_address(address, host, sizeof(host), &port, err);
+    if (rc < 0)
+        return rc;
     rc = getaddrinfo(host, port, &hints, &found);
     if (rc != 0)
         return tn_fail(err, TN_E_USAGE, "address '%s': %s", address, gai_strerror(rc));

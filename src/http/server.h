@@ -48,6 +48,12 @@ struct tn_http_options {
     void *user;
 };
 
+/** Whether "ADDR:PORT" can be read. @return 0, TN_E_USAGE */
+int tn_http_check_listen(const char *address, struct tn_error *err);
+/** Whether this is an address as connections show theirs: "192.0.2.7", "::1". @return 0, TN_E_USAGE
+ */
+int tn_http_check_proxy(const char *address, struct tn_error *err);
+
 /** Binds and listens. @return 0, TN_E_USAGE (an address that cannot be read), TN_E_ACCESS,
  * TN_E_AGAIN (somebody listens there), TN_E_INVALID (certificate), TN_E_IO, TN_E_NOMEM */
 int tn_http_open(const struct tn_http_options *options, struct tn_http **ret_http,

@@ -58,7 +58,8 @@ static bool whole(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ent
         rc = tn_job_trusts(job, entry, &why);
     if (rc == TN_OK)
         return true;
-    tn_rung_because(rung->report, "store: %s", why.text);
+    if (!strstr(rung->report->reason, why.text)) /* both searches come by the same engine */
+        tn_rung_because(rung->report, "store: %s", why.text);
     if (rc == TN_E_CORRUPT) {
         tn_job_warn(job, "%s: set aside", why.text);
         (void)tn_object_set_aside(job->store, entry, why.text, NULL);

@@ -197,6 +197,8 @@ struct tn_heard {
     enum tn_outcome_by by;
     enum tn_outcome_result result;
     double seconds; /* of the deserialization; negative = not known */
+    int cold;       /* whether the plan had to come from the disk; negative = not known */
+    bool lasting;   /* it was set aside for good */
     const char *class_name;
     const char *first_line;
 };

@@ -1,6 +1,7 @@
 /* The application deserializes the engine that would be handed out. What its failure means: */
 #include "loader/load.h"
 
+#include "base/pagecache.h"
 #include "base/text.h"
 #include "compat/applog.h"
 #include "loader/job.h"
@@ -141,7 +142,7 @@ static int judge(struct tn_job *job, struct tn_entry *entry, const struct tn_log
 }
 
 static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
-                         const struct tn_log *log)
+                         const struct tn_log *log, int cold, bool lasting)
 {
     const struct tn_load *load = job->options->load;
     bool trouble = log->row && log->row->scope == TN_LOG_DEVICE;
@@ -150,6 +151,8 @@ static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
                                         : trouble    ? TN_OUTCOME_TROUBLE
                                                      : TN_OUTCOME_FAILED,
                               .seconds = (double)load->elapsed / (double)TN_NSEC_PER_S,
+                              .cold = cold,
+                              .lasting = lasting,
                               .class_name = load->object ? "" : class_of(log),
                               .first_line = load->object ? "" : log->line };
 
@@ -170,6 +173,7 @@ static bool too_many_crashes(struct tn_job *job, struct tn_entry *entry, struct 
                    &(struct tn_heard) { .by = TN_OUTCOME_APPLICATION,
                                         .result = TN_OUTCOME_FAILED,
                                         .seconds = -1,
+                                        .cold = TN_UNKNOWN,
                                         .class_name = ret_why->name,
                                         .first_line = ret_why->first_line });
     tn_job_set_aside(job, entry, ret_why);
@@ -192,7 +196,7 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
     struct tn_mapping plan = { 0 };
     struct tn_error gone = { 0 };
     struct tn_log log;
-    int rc;
+    int cold, rc;
 
     if (!load)
         return TN_PROOF_GOOD;
@@ -206,8 +210,8 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
     if (rc < 0)
         return tn_fail(err, rc, "%s", gone.text);
     tn_applog_init(&log);
+    cold = tn_pagecache_cold(entry->path);
     call_application(job, entry, &plan, &log);
-    note_outcome(job, entry, &log);
     if (load->object) {
         tn_job_proved(job, entry);
         tn_loading_forget(job->store, &entry->record.digest);
@@ -217,6 +221,8 @@ int tn_job_load(struct tn_job *job, enum tn_precision rung, struct tn_entry *ent
         tn_mapping_done(&plan);
         rc = judge(job, entry, &log, ret_why, err);
     }
+    note_outcome(job, entry, &log, cold,
+                 rc == TN_PROOF_REFUSED && ret_why->kind == TN_REFUSAL_LASTING);
     tn_applog_done(&log);
     return rc;
 }

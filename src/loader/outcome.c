@@ -20,7 +20,9 @@ void tn_job_outcome(const struct tn_job *job, const struct tn_entry *entry,
                                   .key = entry->record.key,
                                   .bytes = entry->record.plan_bytes,
                                   .rung = (int)job->result->rung_count,
-                                  .seconds = heard->seconds };
+                                  .seconds = heard->seconds,
+                                  .cold = heard->cold,
+                                  .lasting = heard->lasting };
 
 #define SET(member, text) (void)tn_text_copy(outcome.member, sizeof(outcome.member), text)
     SET(name, entry->record.name);

@@ -1,6 +1,7 @@
 /* Proving an engine on this machine's GPU before it is handed out. */
 #include "loader/job.h"
 
+#include "base/pagecache.h"
 #include "base/text.h"
 #include "store/loading.h"
 #include "toolchain/trial.h"
@@ -170,7 +171,7 @@ static double seconds_of(const struct tn_trial_result *result)
 }
 
 static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
-                         const struct tn_trial_result *result)
+                         const struct tn_trial_result *result, int cold, bool lasting)
 {
     static const enum tn_outcome_result results[] = {
         [TN_BUILD_DONE] = TN_OUTCOME_OK,
@@ -180,6 +181,8 @@ static void note_outcome(const struct tn_job *job, const struct tn_entry *entry,
     struct tn_heard heard = { .by = TN_OUTCOME_TRIAL,
                               .result = results[result->outcome],
                               .seconds = seconds_of(result),
+                              .cold = cold,
+                              .lasting = lasting,
                               .class_name = result->reason,
                               .first_line = result->first_line };
 
@@ -254,7 +257,7 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
     struct tn_error why = { 0 };
     struct tn_refusal before;
     struct tn_digest key;
-    int rc;
+    int cold, rc;
 
     job->tried = false;
     job->crashes = job->options->load ? tn_loading_crashes(job->store, &entry->record.digest) : 0;
@@ -263,6 +266,7 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
         return rc < 0 ? rc : TN_PROOF_GOOD;
     if (tn_trial_skip(job, &key, &before))
         return skipped(job, entry, &before, err);
+    cold = tn_pagecache_cold(entry->path);
     rc = run_trial(job, rung, entry, &result, &why);
     if (rc == TN_E_CANCELLED)
         return tn_fail(err, rc, "%s", why.text);
@@ -274,8 +278,9 @@ int tn_job_try(struct tn_job *job, const struct tn_rung *rung, struct tn_entry *
         tn_trial_remember(job, &key, &result);
     else
         tn_refusal_forget(job->store, &key);
-    note_outcome(job, entry, &result);
-    return judge(job, entry, &result, ret_why, err);
+    rc = judge(job, entry, &result, ret_why, err);
+    note_outcome(job, entry, &result, cold, rc == TN_PROOF_REFUSED);
+    return rc;
 }
 
 int tn_job_settle_level(struct tn_job *job, struct tn_error *err)

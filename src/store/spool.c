@@ -8,109 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#define SPOOL_SCHEMA   "tenon-spool/1"
-#define OUTCOME_SCHEMA "tenon-outcome/1"
-#define CURRENT        "outcomes.jsonl"
+#define SPOOL_SCHEMA "tenon-spool/1"
+#define CURRENT      "outcomes.jsonl"
 
 enum {
     FULL_MAX = 2 * TN_SPOOL_SEGMENT_BYTES, /* a file grows beyond its size while writers meet */
     READ_MAX = 2 * FULL_MAX,
+    POSITION_BITS = 24, /* a place in a file */
     HEAD_MAX = 256,
     LISTED_MAX = 64, /* files of a folder that something went wrong in */
 };
 
 static const tn_nsec patience = TN_NSEC_PER_S;
-
-/* ---- one outcome ---- */
-
-static const char *const by_names[TN_OUTCOME_BYS] = { "application", "trial" };
-static const char *const result_names[TN_OUTCOME_RESULTS] = { "ok", "failed", "trouble" };
-
-const char *tn_outcome_by_name(enum tn_outcome_by by)
-{
-    return by_names[by];
-}
-
-const char *tn_outcome_result_name(enum tn_outcome_result result)
-{
-    return result_names[result];
-}
-
-/* @return its place in the list, or -1 */
-static int index_of(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
-/* The members that are plain texts. */
-#define TEXTS(X)                                                                                   \
-    X(name, "name")                                                                                \
-    X(model, "model")                                                                              \
-    X(precision, "precision")                                                                      \
-    X(flavor, "flavor")                                                                            \
-    X(runtime, "runtime")                                                                          \
-    X(source, "source")                                                                            \
-    X(gpu, "gpu")                                                                                  \
-    X(gpu_class, "gpu_class")                                                                      \
-    X(driver, "driver")                                                                            \
-    X(class_name, "class")                                                                         \
-    X(first_line, "first_line")
-
-static json_t *to_json(const struct tn_outcome *outcome)
-{
-    json_t *json = json_object();
-    char hex[TN_DIGEST_HEX], when[TN_RFC3339_BYTES];
-
-    tn_clock_rfc3339(outcome->time ? outcome->time : tn_clock_wall(), when);
-    tn_json_set_str(json, "schema", OUTCOME_SCHEMA);
-    tn_json_set_str(json, "time", when);
-    tn_json_set_str(json, "by", by_names[outcome->by]);
-    tn_json_set_str(json, "result", result_names[outcome->result]);
-    tn_digest_hex(&outcome->digest, hex);
-    tn_json_set_str(json, "digest", hex);
-    tn_digest_hex(&outcome->key, hex);
-    tn_json_set_str(json, "key", hex);
-    tn_json_set_int(json, "plan_bytes", outcome->bytes);
-    tn_json_set_int(json, "rung", outcome->rung > 0 ? outcome->rung : TN_UNKNOWN);
-    tn_json_set(json, "seconds", outcome->seconds >= 0 ? json_real(outcome->seconds) : json_null());
-#define X(member, key) tn_json_set_str(json, key, outcome->member);
-    TEXTS(X)
-#undef X
-    return json;
-}
-
-static bool from_json(const json_t *json, struct tn_outcome *ret_outcome)
-{
-    int by = index_of(by_names, TN_COUNT(by_names), tn_json_str(json, "by", ""));
-    int result = index_of(result_names, TN_COUNT(result_names), tn_json_str(json, "result", ""));
-    const json_t *seconds = json_object_get(json, "seconds");
-    int64_t rung = tn_json_int(json, "rung", 0);
-
-    if (strcmp(tn_json_str(json, "schema", ""), OUTCOME_SCHEMA) != 0 || by < 0 || result < 0)
-        return false;
-    *ret_outcome = (struct tn_outcome) {
-        .by = (enum tn_outcome_by)by,
-        .result = (enum tn_outcome_result)result,
-        .bytes = tn_json_int(json, "plan_bytes", TN_UNKNOWN),
-        .rung = rung > 0 && rung < 100 ? (int)rung : 0,
-        .seconds = json_is_number(seconds) ? json_number_value(seconds) : -1,
-    };
-    if (tn_digest_parse(tn_json_str(json, "digest", ""), &ret_outcome->digest, NULL) < 0 ||
-        tn_digest_parse(tn_json_str(json, "key", ""), &ret_outcome->key, NULL) < 0 ||
-        !tn_clock_parse(tn_json_str(json, "time", ""), &ret_outcome->time))
-        return false;
-#define X(member, key)                                                                             \
-    (void)tn_text_copy(ret_outcome->member, sizeof(ret_outcome->member),                           \
-                       tn_json_str(json, key, ""));
-    TEXTS(X)
-#undef X
-    return true;
-}
 
 /* ---- files ---- */
 
@@ -169,6 +81,7 @@ static struct segments list_segments(const char *folder)
 }
 
 struct head {
+    char spool[TN_SPOOL_ID_BYTES]; /* "" = not known */
     int64_t sequence, dropped;
 };
 
@@ -176,7 +89,9 @@ static bool is_head(const json_t *json, struct head *ret_head)
 {
     if (strcmp(tn_json_str(json, "schema", ""), SPOOL_SCHEMA) != 0)
         return false;
-    *ret_head = (struct head) { tn_json_int(json, "sequence", 0), tn_json_int(json, "dropped", 0) };
+    *ret_head = (struct head) { .sequence = tn_json_int(json, "sequence", 0),
+                                .dropped = tn_json_int(json, "dropped", 0) };
+    (void)tn_text_copy(ret_head->spool, sizeof(ret_head->spool), tn_json_str(json, "spool", ""));
     return true;
 }
 
@@ -185,11 +100,21 @@ struct reading {
     tn_outcome_fn each; /* NULL = count only */
     void *user;
     struct head head; /* of the last file that had one */
+    struct head here; /* of this file */
     int64_t count;    /* outcomes */
     bool stopped;
 };
 
-static void take_line(struct reading *reading, const char *line, size_t length)
+/* Files are numbered and only ever added to. */
+static void place(const struct head *head, size_t offset, struct tn_outcome *outcome)
+{
+    if (head->sequence <= 0 || head->sequence > INT64_MAX >> POSITION_BITS || !head->spool[0])
+        return;
+    (void)tn_text_copy(outcome->spool, sizeof(outcome->spool), head->spool);
+    outcome->position = (head->sequence << POSITION_BITS) + (int64_t)offset;
+}
+
+static void take_line(struct reading *reading, const char *line, size_t length, size_t offset)
 {
     tn_auto(tn_json_done) json_t *json = NULL;
     struct tn_outcome outcome;
@@ -197,8 +122,13 @@ static void take_line(struct reading *reading, const char *line, size_t length)
     if (length == 0 || length > TN_SPOOL_LINE_MAX ||
         tn_json_parse(line, length, "outcome", &json, NULL) != TN_OK)
         return;
-    if (is_head(json, &reading->head) || !from_json(json, &outcome))
+    if (is_head(json, &reading->here)) {
+        reading->head = reading->here;
         return;
+    }
+    if (!tn_outcome_from_json(json, &outcome))
+        return;
+    place(&reading->here, offset, &outcome);
     reading->count++;
     if (reading->each)
         reading->stopped = !reading->each(&outcome, reading->user);
@@ -213,11 +143,12 @@ static int read_lines(int fd, struct reading *reading, struct tn_error *err)
 
     if (rc < 0)
         return rc;
+    reading->here = (struct head) { .sequence = 0 };
     for (const char *at = text, *end; !reading->stopped && at < text + size; at = end + 1) {
         end = memchr(at, '\n', size - (size_t)(at - text));
         if (!end)
             break; /* torn, or still being written */
-        take_line(reading, at, (size_t)(end - at));
+        take_line(reading, at, (size_t)(end - at), (size_t)(at - text));
     }
     return TN_OK;
 }
@@ -243,7 +174,7 @@ static int read_segment(const char *folder, int64_t number, struct reading *read
 /* The first line of a file, if it has one. */
 static struct head head_of(int fd)
 {
-    struct head head = { 0, 0 };
+    struct head head = { .sequence = 0 };
     tn_auto(tn_json_done) json_t *json = NULL;
     char text[HEAD_MAX];
     size_t size;
@@ -283,17 +214,30 @@ static int open_segment(const char *folder, int64_t number)
     return path && tn_file_open(path, &fd, NULL, NULL) == TN_OK ? fd : -1;
 }
 
-/* How many outcomes are gone once the oldest files are dropped. Those before the newest file are in
- * its first line. */
-static int64_t count_dropped(const char *folder, const char *path, const struct segments *list,
-                             size_t drop)
+/* What the newest file says of the spool; a spool that has none begins as a new one. */
+static struct head newest_head(const char *folder, const char *path, const struct segments *list)
 {
     tn_auto(tn_fd_done) int newest = -1;
-    int64_t count;
+    struct head head = { .sequence = 0 };
+    uint64_t random = 0;
 
     if (tn_file_open(path, &newest, NULL, NULL) < 0 && list->count > 0)
         newest = open_segment(folder, list->number[list->count - 1]);
-    count = newest >= 0 ? head_of(newest).dropped : 0;
+    if (newest >= 0)
+        head = head_of(newest);
+    if (strlen(head.spool) == TN_SPOOL_ID_BYTES - 1)
+        return head;
+    /* without random numbers it stays without a name: its outcomes are kept all the same */
+    if (getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random))
+        (void)snprintf(head.spool, sizeof(head.spool), "%016llx", (unsigned long long)random);
+    return head;
+}
+
+/* How many outcomes the oldest files hold, which are to be dropped. */
+static int64_t count_dropped(const char *folder, const struct segments *list, size_t drop)
+{
+    int64_t count = 0;
+
     for (size_t i = 0; i < drop; i++) {
         tn_auto(tn_fd_done) int fd = open_segment(folder, list->number[i]);
 
@@ -339,12 +283,15 @@ static int begin_current(const char *folder, const char *path, bool put_away, st
     tn_auto(tn_str_free) char *full = segment_path(folder, next);
     tn_auto(tn_str_free) char *made = NULL;
     tn_auto(tn_unlink_done) const char *undo = NULL;
-    char head[160];
+    struct head before = newest_head(folder, path, &list);
+    char head[HEAD_MAX];
     int rc;
 
     (void)snprintf(head, sizeof(head),
-                   "{\"dropped\":%lld,\"schema\":\"" SPOOL_SCHEMA "\",\"sequence\":%lld}\n",
-                   (long long)count_dropped(folder, path, &list, drop), (long long)next + put_away);
+                   "{\"dropped\":%lld,\"schema\":\"" SPOOL_SCHEMA
+                   "\",\"sequence\":%lld,\"spool\":\"%s\"}\n",
+                   (long long)(before.dropped + count_dropped(folder, &list, drop)),
+                   (long long)next + put_away, before.spool);
     rc = full ? write_head(folder, head, &made, err)
               : tn_fail(err, TN_E_NOMEM, "begin a file of the spool");
     if (rc < 0)
@@ -444,7 +391,7 @@ static bool ends_torn(int fd, int64_t size)
 
 static int line_of(const struct tn_outcome *outcome, struct tn_buf *line, struct tn_error *err)
 {
-    tn_auto(tn_json_done) json_t *json = to_json(outcome);
+    tn_auto(tn_json_done) json_t *json = tn_outcome_to_json(outcome);
     tn_auto(tn_str_free) char *text = json ? tn_json_text(json) : NULL;
 
     if (!text)

@@ -5,14 +5,17 @@
  *   hosts/<machine-id>/spool/outcomes.jsonl             being written
  *   hosts/<machine-id>/spool/outcomes-<sequence>.jsonl  full ones, the highest the newest
  *
- *   {"dropped":0,"schema":"tenon-spool/1","sequence":3}                     first line of each
+ *   {"dropped":0,"schema":"tenon-spool/1","sequence":3,"spool":"9c4e…"}     first line of each
  *   {"by":"application","digest":…,"result":"ok","schema":"tenon-outcome/1",…}   one per outcome
+ *
+ * `spool` is drawn by lot when the first file is begun, and kept: a folder that is made anew is
+ * another spool. Spool, sequence and place in the file name an outcome for ever, so that who counts
+ * them elsewhere counts each once.
  *
  * `dropped` counts the outcomes that had gone with older files when this one was begun. A file is
  * full at TN_SPOOL_SEGMENT_BYTES; TN_SPOOL_SEGMENTS_MAX are kept. A line is one write() with
  * O_APPEND; what is empty, torn, foreign or of another schema is passed over by readers, and a torn
- * end costs its own line only. New members may come; a member that changes its meaning makes
- * tenon-outcome/2.
+ * end costs its own line only.
  *
  * Many processes may write and read at once. Writers take a lock only to begin a file. Losing
  * outcomes harms no engine: callers ignore that one could not be written. Any thread, with a store
@@ -21,51 +24,14 @@
 #ifndef TN_STORE_SPOOL_H
 #define TN_STORE_SPOOL_H
 
-#include "base/clock.h"
+#include "store/outcome.h"
 #include "store/store.h"
-#include "types/flavor.h"
 
 enum {
     TN_SPOOL_SEGMENT_BYTES = 256 << 10,
     TN_SPOOL_SEGMENTS_MAX = 4,
     TN_SPOOL_LINE_MAX = 4096,
 };
-
-enum tn_outcome_by { TN_OUTCOME_APPLICATION, TN_OUTCOME_TRIAL, TN_OUTCOME_BYS };
-
-enum tn_outcome_result {
-    TN_OUTCOME_OK,
-    TN_OUTCOME_FAILED,  /* the engine's own fault, or the application's */
-    TN_OUTCOME_TROUBLE, /* the device's */
-    TN_OUTCOME_RESULTS
-};
-
-/** One load. Texts are "" where they are not known. */
-struct tn_outcome {
-    enum tn_outcome_by by;
-    enum tn_outcome_result result;
-    tn_nsec time; /* wall; what is written is whole seconds */
-    struct tn_digest digest, key;
-    int64_t bytes; /* of the plan */
-    char name[256];
-    char model[128];
-    char precision[16];
-    char flavor[16];
-    char runtime[TN_RUNTIME_TEXT];
-    char source[16];     /* how the engine came: "store", "remote", "built", "waited" */
-    int rung;            /* of the ladder, from 1; 0 = not known */
-    char gpu[96];        /* name */
-    char gpu_class[160]; /* as the key field `class` */
-    char driver[32];
-    double seconds;      /* of the deserialization; negative = not known */
-    char class_name[48]; /* of the telling line; "" when it loaded */
-    char first_line[240];
-};
-
-/** "application", "trial". */
-const char *tn_outcome_by_name(enum tn_outcome_by by);
-/** "ok", "failed", "trouble". */
-const char *tn_outcome_result_name(enum tn_outcome_result result);
 
 /** Appends one to the spool of the first store; `outcome->time` 0 = now. @return 0, TN_E_ACCESS,
  * TN_E_NOSPACE, TN_E_AGAIN (another process begins a file and does not come to an end), TN_E_IO */

@@ -145,7 +145,8 @@ static bool admit_role(struct tn_tenond *tenond, struct tn_http_request *request
     tn_http_set_note(request, (int)role);
     if (role >= wanted)
         return true;
-    tn_http_problem(request, 403, "ACCESS", "this needs a token of another role");
+    tn_http_problem(request, 403, "ACCESS", "token '%s' has the role %s, this needs %s", name,
+                    tn_fleet_role_name(role), tn_fleet_role_name(wanted));
     return false;
 }
 

@@ -449,6 +449,47 @@ void tn_ddi_cancel_action(struct tn_http_request *request, void *user)
     reply_text(request, &json);
 }
 
+/* ---- loads outside an action ---- */
+
+static void reply_outcomes(struct tn_http_request *request, const struct tn_outcomes *outcomes)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(256);
+
+    tn_buf_addf(&text,
+                "{\"position\":%" PRId64 ",\"counted\":%" PRId64 ",\"known\":%" PRId64
+                ",\"skipped\":%" PRId64 "}",
+                outcomes->position, outcomes->counted, outcomes->known, outcomes->skipped);
+    tn_http_reply(request, 200, type_for(request), tn_buf_text(&text), text.size);
+}
+
+void tn_ddi_outcomes(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    tn_auto(tn_json_done) json_t *json = device ? body_json(request) : NULL;
+    int64_t now = tn_tenond_now_ms();
+    struct tn_outcomes outcomes;
+    struct tn_error err = { 0 };
+    int rc;
+
+    if (!json)
+        return;
+    tn_fleet_seen(tenond->fleet, device, now);
+    rc = tn_fleet_outcomes(tenond->fleet, device, json, now, &outcomes, &err);
+    if (rc == TN_OK) {
+        reply_outcomes(request, &outcomes);
+    } else if (rc == TN_E_INVALID) {
+        reply_unreadable(request);
+    } else if (rc == TN_E_TOOBIG) {
+        reply_trouble(request, 403, "hawkbit.server.error.quota.tooManyEntries", err.text);
+    } else if (rc == TN_E_AGAIN) {
+        tn_http_set_header(request, "Retry-After", "600");
+        reply_trouble(request, 429, "tenon.server.error.tooManyOutcomes", err.text);
+    } else {
+        tn_http_reply_error(request, &err);
+    }
+}
+
 /* ---- files ---- */
 
 /* The action whose file the path names, when this device may have it. */

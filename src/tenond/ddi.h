@@ -11,6 +11,7 @@ void tn_ddi_poll(struct tn_http_request *request, void *user);
 void tn_ddi_config_data(struct tn_http_request *request, void *user);
 void tn_ddi_deployment_base(struct tn_http_request *request, void *user);
 void tn_ddi_deployment_feedback(struct tn_http_request *request, void *user);
+void tn_ddi_outcomes(struct tn_http_request *request, void *user);
 void tn_ddi_cancel_action(struct tn_http_request *request, void *user);
 void tn_ddi_cancel_feedback(struct tn_http_request *request, void *user);
 void tn_ddi_installed_base(struct tn_http_request *request, void *user);

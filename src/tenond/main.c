@@ -42,7 +42,7 @@ static bool has_admin(struct tn_fleet *fleet)
     json_array_foreach(tokens, i, token)
     {
         if (strcmp(tn_json_str(token, "role", ""), "admin") == 0 &&
-            tn_json_int(token, "revoked_ms", 0) <= 0)
+            !tn_json_str(token, "revoked", NULL))
             return true;
     }
     return false;

@@ -13,11 +13,10 @@ static const char *const type_names[] = { "counter", "gauge", "histogram" };
 #define METRICS(M)                                                                                 \
     M(engine_loads_total, COUNTER,                                                                 \
       "Engine loads by model, release, class, TensorRT version, who measured (application or "     \
-      "trial) and result.")                                                                        \
+      "trial) and result (ok, failed, or trouble of the device).")                                 \
     M(engine_deserialize_seconds, HISTOGRAM,                                                       \
       "Seconds from the plan's bytes to a loaded engine, by model, release, class, TensorRT "      \
-      "version and "                                                                               \
-      "who measured.")                                                                             \
+      "version, who measured, and whether the plan came from the disk (cold: 1, 0, unknown).")     \
     M(device_engines, GAUGE,                                                                       \
       "Devices that run an engine, by model, release, class, precision, TensorRT version.")        \
     M(devices, GAUGE, "Devices by state.")                                                         \

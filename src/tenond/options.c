@@ -1,6 +1,8 @@
 #include "tenond/options.h"
 
+#include "base/roff.h"
 #include "base/text.h"
+#include "http/server.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -124,16 +126,17 @@ static int parse(int argc, char **argv, struct tn_tenond_options *options, struc
     table[TN_COUNT(rows) + 1] = (struct option) { "version", no_argument, NULL, VERSION };
     table[TN_COUNT(rows) + 2] = (struct option) { "document", required_argument, NULL, DOCUMENT };
     opterr = 0;
-    while (rc == TN_OK && (got = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+    while (rc == TN_OK && (got = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
         if (got == HELP || got == 'h')
             options->help = true;
         else if (got == VERSION)
             options->version = true;
         else if (got == DOCUMENT)
             options->document = optarg;
+        else if (got == ':')
+            return tn_fail(err, TN_E_USAGE, "option '%s' needs a value", argv[optind - 1]);
         else if (got == '?')
-            return tn_fail(err, TN_E_USAGE, "option '%s' is not known, or its value is missing",
-                           argv[optind - 1]);
+            return tn_fail(err, TN_E_USAGE, "option '%s' is not known", argv[optind - 1]);
         else
             rc = take(&rows[got], optarg, options, err);
     }
@@ -159,6 +162,10 @@ static int check(const struct tn_tenond_options *options, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "--require-signatures needs --trusted-keys");
     if (options->connections == 0)
         return tn_fail(err, TN_E_USAGE, "--connections is at least 1");
+    if (tn_http_check_listen(options->listen, err) < 0)
+        return tn_while(err, TN_E_USAGE, "--listen");
+    if (options->trusted_proxy && tn_http_check_proxy(options->trusted_proxy, err) < 0)
+        return tn_while(err, TN_E_USAGE, "--trusted-proxy");
     return TN_OK;
 }
 
@@ -180,21 +187,94 @@ int tn_tenond_options_read(int argc, char **argv, struct tn_tenond_options *ret_
     return check(ret_options, err);
 }
 
+static const char about[] =
+    "The server of a fleet: devices register, are matched with the engine that loads on them, and "
+    "fetch it over hawkBit's device protocol.";
+static const char exits[] = "0 ended by SIGTERM or SIGINT, 2 usage, 75 another server has the "
+                            "folder or the port, others as in docs/errors.md.";
+
+/* Without breaking words. */
+static void print_filled(FILE *out, const char *text, size_t indent)
+{
+    enum { COLUMNS = 90 };
+    size_t at = COLUMNS;
+
+    while (*text) {
+        size_t length = strcspn(text, " ");
+
+        if (at + 1 + length > COLUMNS)
+            at = (size_t)fprintf(out, "%s%*s", at == COLUMNS ? "" : "\n", (int)indent, "");
+        else
+            at += (size_t)fprintf(out, " ");
+        at += fwrite(text, 1, length, out);
+        text += length + strspn(text + length, " ");
+    }
+    (void)fputc('\n', out);
+}
+
 void tn_tenond_help(FILE *out)
 {
-    (void)fprintf(out,
-                  "%s\nThe server of a fleet: devices register, are matched with the engine that "
-                  "loads on them,\nand fetch it over hawkBit's device protocol.\n\nOptions:\n",
-                  synopsis);
+    (void)fprintf(out, "%s\n", synopsis);
+    print_filled(out, about, 0);
+    (void)fputs("\nOptions:\n", out);
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
-        (void)fprintf(out, "  --%s%s%s\n        %s", rows[i].name, rows[i].value ? " " : "",
-                      rows[i].value ? rows[i].value : "", rows[i].help);
-        if (rows[i].otherwise)
-            (void)fprintf(out, " (%s)", rows[i].otherwise);
-        (void)fputc('\n', out);
+        char help[512];
+
+        (void)snprintf(help, sizeof(help), "%s%s%s%s", rows[i].help, rows[i].otherwise ? " (" : "",
+                       rows[i].otherwise ? rows[i].otherwise : "", rows[i].otherwise ? ")" : "");
+        (void)fprintf(out, "  --%s%s%s\n", rows[i].name, rows[i].value ? " " : "",
+                      rows[i].value ? rows[i].value : "");
+        print_filled(out, help, 8);
     }
-    (void)fputs("\nExit status: 0 ended by SIGTERM or SIGINT, 2 usage, 75 another server has the "
-                "folder or the port,\nothers as in docs/errors.md.\n",
+    (void)fputs("\nExit status: ", out);
+    (void)fprintf(out, "%s\n", exits);
+}
+
+void tn_tenond_options_man(FILE *out)
+{
+    (void)fprintf(out,
+                  ".TH TENOND 8 \"\" \"tenon %s\" \"System Administration\"\n.SH NAME\ntenond \\- "
+                  "the server of a fleet of devices that run engines\n.SH SYNOPSIS\n.B tenond\n"
+                  "\\-\\-data \\fIDIR\\fR [\\fIOPTION\\fR...]\n.br\n.B tenond backup\n\\-\\-data "
+                  "\\fIDIR\\fR \\-\\-to \\fIDIR\\fR\n.SH DESCRIPTION\n",
+                  TN_VERSION);
+    tn_roff_text(out, about);
+    (void)fputs("\n.SH OPTIONS\n", out);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        (void)fputs(".TP\n\\fB\\-\\-", out);
+        tn_roff_text(out, rows[i].name);
+        (void)fprintf(out, "\\fR \\fI%s\\fR\n", rows[i].value ? rows[i].value : "");
+        tn_roff_text(out, rows[i].help);
+        (void)fprintf(out, rows[i].otherwise ? " (%s)\n" : "\n", rows[i].otherwise);
+    }
+    (void)fputs(".SH EXIT STATUS\n", out);
+    tn_roff_text(out, exits);
+    (void)fputs("\n.SH SEE ALSO\n.BR tenon (1)\n", out);
+}
+
+/* A path where an option takes one. */
+static bool takes_path(const struct row *row)
+{
+    return row->value && (strcmp(row->value, "FILE") == 0 || strcmp(row->value, "DIR") == 0);
+}
+
+void tn_tenond_options_bash(FILE *out)
+{
+    (void)fputs("# bash completion of tenond, cut from its option table\n_tenond()\n{\n"
+                "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} line\n"
+                "    local how=(-W 'serve backup --help --version",
+                out);
+    for (size_t i = 0; i < TN_COUNT(rows); i++)
+        (void)fprintf(out, " --%s", rows[i].name);
+    (void)fputs("')\n    case $prev in\n", out);
+    for (size_t i = 0; i < TN_COUNT(rows); i++)
+        if (rows[i].kind != FLAG)
+            (void)fprintf(out, "    --%s) how=(%s) ;;\n", rows[i].name,
+                          takes_path(&rows[i]) ? "-f" : "");
+    (void)fputs("    esac\n    COMPREPLY=()\n    [ ${#how[@]} -gt 0 ] || return 0\n"
+                "    while IFS= read -r line; do COMPREPLY+=(\"$line\"); done "
+                "< <(compgen \"${how[@]}\" -- \"$cur\")\n}\n"
+                "complete -o filenames -F _tenond tenond\n",
                 out);
 }
 

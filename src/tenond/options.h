@@ -1,6 +1,6 @@
 /*
- * The command line of `tenond`: one row per option. Parser, --help and docs/server.md are cut from
- * the rows.
+ * The command line of `tenond`: one row per option. Parser, --help, docs/server.md, man page and
+ * completion are cut from the rows.
  */
 #ifndef TN_TENOND_OPTIONS_H
 #define TN_TENOND_OPTIONS_H
@@ -30,5 +30,7 @@ int tn_tenond_options_read(int argc, char **argv, struct tn_tenond_options *ret_
                            struct tn_error *err);
 void tn_tenond_help(FILE *out);
 void tn_tenond_options_markdown(FILE *out);
+void tn_tenond_options_man(FILE *out);
+void tn_tenond_options_bash(FILE *out);
 
 #endif

@@ -48,20 +48,33 @@ void tn_rest_reply_page(struct tn_http_request *request, json_t *items, const st
     tn_http_reply_json(request, 200, json);
 }
 
-void tn_rest_reply_one(struct tn_http_request *request, json_t *json, const char *what)
+void tn_rest_reply_items(struct tn_http_request *request, json_t *items, const struct tn_page *page,
+                         const struct tn_error *err)
+{
+    if (!items && err->code != 0)
+        tn_http_reply_error(request, err);
+    else
+        tn_rest_reply_page(request, items, page);
+}
+
+void tn_rest_reply_one(struct tn_http_request *request, json_t *json, const char *what,
+                       const char *name)
 {
     if (json)
         tn_http_reply_json(request, 200, json);
     else
-        tn_http_problem(request, 404, "NOTFOUND", "no such %s", what);
+        tn_http_problem(request, 404, "NOTFOUND", "no %s %s", what, name);
 }
 
-void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn_error *err)
+void tn_rest_reply_done(struct tn_http_request *request, int rc, json_t *json,
+                        const struct tn_error *err)
 {
-    if (rc < 0)
-        tn_http_reply_error(request, err);
-    else
-        tn_http_reply_json(request, 200, json_object());
+    if (rc == TN_OK) {
+        tn_http_reply_json(request, 200, json ? json : json_object());
+        return;
+    }
+    json_decref(json);
+    tn_http_reply_error(request, err);
 }
 
 int64_t tn_rest_number(struct tn_http_request *request, const char *part)

@@ -48,7 +48,8 @@ void tn_rest_deployment(struct tn_http_request *request, void *user)
     int64_t id = tn_rest_number(request, "number");
 
     if (id > 0)
-        tn_rest_reply_one(request, tn_fleet_deployment_json(tenond->fleet, id), "deployment");
+        tn_rest_reply_one(request, tn_fleet_deployment_json(tenond->fleet, id), "deployment",
+                          tn_http_part(request, "number"));
 }
 
 void tn_rest_deployment_state(struct tn_http_request *request, void *user)
@@ -86,7 +87,8 @@ void tn_rest_action(struct tn_http_request *request, void *user)
     int64_t id = tn_rest_number(request, "number");
 
     if (id > 0)
-        tn_rest_reply_one(request, tn_fleet_action_json(tenond->fleet, id), "action");
+        tn_rest_reply_one(request, tn_fleet_action_json(tenond->fleet, id), "action",
+                          tn_http_part(request, "number"));
 }
 
 void tn_rest_action_cancel(struct tn_http_request *request, void *user)

@@ -136,10 +136,16 @@ void tn_rest_device_put(struct tn_http_request *request, void *user)
     struct tn_fleet_device *device = tn_fleet_device(tenond->fleet, id);
     struct tn_error err = { 0 };
     bool known = device != NULL;
+    char owner[64];
     int rc;
 
     if (!body)
         return;
+    if (token && tn_fleet_role(tenond->fleet, token, owner) != TN_ROLE_NONE) {
+        tn_http_problem(request, 400, "USAGE", "this is the token '%s': a device needs its own",
+                        owner);
+        return;
+    }
     if (changes_token(device, token) && tn_http_note(request) < (int)TN_ROLE_ADMIN) {
         tn_http_problem(request, 403, "ACCESS", "only an admin changes the token of a device");
         return;
@@ -168,7 +174,7 @@ void tn_rest_device_delete(struct tn_http_request *request, void *user)
         tn_rest_reply_done(request,
                            tn_fleet_device_remove(tenond->fleet, device, tn_http_who(request),
                                                   tn_tenond_now_ms(), &err),
-                           &err);
+                           NULL, &err);
 }
 
 void tn_rest_device_labels(struct tn_http_request *request, void *user)

@@ -19,12 +19,17 @@ bool tn_rest_page(struct tn_http_request *request, struct tn_page *ret_page);
 /** {"items": …, "next": cursor or null}; NULL items are answered as no memory. */
 void tn_rest_reply_page(struct tn_http_request *request, json_t *items_steal,
                         const struct tn_page *page);
+/** The same, or the error that stands in place of the items. */
+void tn_rest_reply_items(struct tn_http_request *request, json_t *items_steal,
+                         const struct tn_page *page, const struct tn_error *err);
 
-/** 404 for NULL, else 200. */
-void tn_rest_reply_one(struct tn_http_request *request, json_t *json_steal, const char *what);
+/** 200, for NULL 404 "no WHAT NAME". */
+void tn_rest_reply_one(struct tn_http_request *request, json_t *json_steal, const char *what,
+                       const char *name);
 
-/** 200 with an empty object, or the error. */
-void tn_rest_reply_done(struct tn_http_request *request, int rc, const struct tn_error *err);
+/** 200 with what is there now (NULL: an empty object), or the error. */
+void tn_rest_reply_done(struct tn_http_request *request, int rc, json_t *json_steal,
+                        const struct tn_error *err);
 
 /** A positive number in the path; 0 after 404 was answered. */
 int64_t tn_rest_number(struct tn_http_request *request, const char *part);

@@ -20,7 +20,7 @@ void tn_rest_release(struct tn_http_request *request, void *user)
     tn_rest_reply_one(request,
                       tn_fleet_release_json(tenond->fleet, tn_http_part(request, "model"),
                                             tn_http_part(request, "version")),
-                      "release");
+                      "release", tn_http_part(request, "version"));
 }
 
 /* The names of the path count; a manifest that says others is refused. */
@@ -85,7 +85,10 @@ void tn_rest_release_delete(struct tn_http_request *request, void *user)
     if (rc == TN_E_USAGE)
         tn_http_problem(request, 409, "USAGE", "%s", err.text);
     else
-        tn_rest_reply_done(request, rc, &err);
+        tn_rest_reply_done(request, rc,
+                           json_pack("{s:s, s:s, s:b}", "model", tn_http_part(request, "model"),
+                                     "version", tn_http_part(request, "version"), "removed", 1),
+                           &err);
 }
 
 void tn_rest_engines(struct tn_http_request *request, void *user)
@@ -98,7 +101,8 @@ void tn_rest_engines(struct tn_http_request *request, void *user)
     if (items)
         tn_rest_reply_page(request, items, &page);
     else
-        tn_http_problem(request, 404, "NOTFOUND", "no such release");
+        tn_http_problem(request, 404, "NOTFOUND", "no release or channel %s@%s",
+                        tn_http_part(request, "model"), tn_http_part(request, "version"));
 }
 
 void tn_rest_engine_put(struct tn_http_request *request, void *user)
@@ -132,14 +136,15 @@ void tn_rest_engine_revoke(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
     struct tn_tenond *tenond = user;
+    const char *hex = tn_http_part(request, "hex");
     struct tn_error err = { 0 };
+    int rc;
 
-    if (body)
-        tn_rest_reply_done(request,
-                           tn_fleet_engine_revoke(tenond->fleet, tn_http_part(request, "hex"),
-                                                  tn_json_str(body, "why", ""),
-                                                  tn_http_who(request), tn_tenond_now_ms(), &err),
-                           &err);
+    if (!body)
+        return;
+    rc = tn_fleet_engine_revoke(tenond->fleet, hex, tn_json_str(body, "why", ""),
+                                tn_http_who(request), tn_tenond_now_ms(), &err);
+    tn_rest_reply_done(request, rc, tn_fleet_engine_json(tenond->fleet, hex), &err);
 }
 
 void tn_rest_engine_override(struct tn_http_request *request, void *user)
@@ -149,6 +154,7 @@ void tn_rest_engine_override(struct tn_http_request *request, void *user)
     const char *verdict = tn_json_str(body, "verdict", NULL);
     struct tn_tenond *tenond = user;
     struct tn_error err = { 0 };
+    int rc;
 
     if (!body)
         return;
@@ -156,10 +162,10 @@ void tn_rest_engine_override(struct tn_http_request *request, void *user)
         tn_http_problem(request, 400, "INVALID", "members 'class' and 'verdict' are needed");
         return;
     }
-    tn_rest_reply_done(request,
-                       tn_fleet_override(tenond->fleet, tn_http_part(request, "hex"), class_key,
-                                         verdict, tn_http_who(request), tn_tenond_now_ms(), &err),
-                       &err);
+    rc = tn_fleet_override(tenond->fleet, tn_http_part(request, "hex"), class_key, verdict,
+                           tn_http_who(request), tn_tenond_now_ms(), &err);
+    tn_rest_reply_done(request, rc,
+                       tn_fleet_engine_json(tenond->fleet, tn_http_part(request, "hex")), &err);
 }
 
 static void pin(struct tn_http_request *request, struct tn_tenond *tenond, bool pinned)
@@ -168,7 +174,8 @@ static void pin(struct tn_http_request *request, struct tn_tenond *tenond, bool 
     int rc = tn_fleet_engine_pin(tenond->fleet, tn_http_part(request, "hex"), pinned,
                                  tn_http_who(request), tn_tenond_now_ms(), &err);
 
-    tn_rest_reply_done(request, rc, &err);
+    tn_rest_reply_done(request, rc,
+                       tn_fleet_engine_json(tenond->fleet, tn_http_part(request, "hex")), &err);
 }
 
 void tn_rest_engine_pin(struct tn_http_request *request, void *user)
@@ -196,15 +203,18 @@ void tn_rest_attachment_put(struct tn_http_request *request, void *user)
         rc = tn_fleet_attach(tenond->fleet, tn_http_part(request, "hex"),
                              tn_http_part(request, "kind"), tn_json_str(body, "name", ""), &file,
                              tn_http_who(request), tn_tenond_now_ms(), &err);
-    tn_rest_reply_done(request, rc, &err);
+    tn_rest_reply_done(request, rc,
+                       tn_fleet_engine_json(tenond->fleet, tn_http_part(request, "hex")), &err);
 }
 
 void tn_rest_channel_put(struct tn_http_request *request, void *user)
 {
     tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
     const char *version = tn_json_str(body, "version", NULL);
+    const char *model = tn_http_part(request, "model"), *name = tn_http_part(request, "name");
     struct tn_tenond *tenond = user;
     struct tn_error err = { 0 };
+    int rc;
 
     if (!body)
         return;
@@ -212,11 +222,11 @@ void tn_rest_channel_put(struct tn_http_request *request, void *user)
         tn_http_problem(request, 400, "INVALID", "member 'version' is needed");
         return;
     }
-    tn_rest_reply_done(request,
-                       tn_fleet_channel_set(tenond->fleet, tn_http_part(request, "model"),
-                                            tn_http_part(request, "name"), version,
-                                            tn_http_who(request), tn_tenond_now_ms(), &err),
-                       &err);
+    rc = tn_fleet_channel_set(tenond->fleet, model, name, version, tn_http_who(request),
+                              tn_tenond_now_ms(), &err);
+    tn_rest_reply_done(
+        request, rc,
+        json_pack("{s:s, s:s, s:s}", "model", model, "channel", name, "version", version), &err);
 }
 
 void tn_rest_map(struct tn_http_request *request, void *user)
@@ -229,8 +239,5 @@ void tn_rest_map(struct tn_http_request *request, void *user)
         tn_fleet_map_json(tenond->fleet, tn_http_query(request, "model"),
                           tn_http_query(request, "version"), why && strcmp(why, "1") == 0, &err);
 
-    if (!items && err.code != 0)
-        tn_http_reply_error(request, &err);
-    else
-        tn_rest_reply_page(request, items, &page);
+    tn_rest_reply_items(request, items, &page, &err);
 }

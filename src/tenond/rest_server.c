@@ -71,7 +71,7 @@ void tn_rest_token_delete(struct tn_http_request *request, void *user)
     tn_rest_reply_done(request,
                        tn_fleet_role_token_revoke(tenond->fleet, tn_http_part(request, "token"),
                                                   tn_http_who(request), tn_tenond_now_ms(), &err),
-                       &err);
+                       NULL, &err);
 }
 
 /* ---- backup ---- */
@@ -131,10 +131,7 @@ void tn_rest_audit(struct tn_http_request *request, void *user)
     if (!tn_rest_page(request, &page))
         return;
     items = tn_fleet_audit_json(tenond->fleet, &page, &err);
-    if (!items && err.code != 0)
-        tn_http_reply_error(request, &err);
-    else
-        tn_rest_reply_page(request, items, &page);
+    tn_rest_reply_items(request, items, &page, &err);
 }
 
 /* ---- for machines ---- */

@@ -13,6 +13,7 @@ enum {
     SMALL = 16 * 1024,
     FEEDBACK = 128 * 1024, /* SWUpdate sends its whole log as details */
     ATTRIBUTES = 128 * 1024,
+    OUTCOMES = 512 * 1024,
     RECORD = 256 * 1024,
     MANIFEST = 1024 * 1024,
 };
@@ -50,6 +51,8 @@ const struct tn_route tn_tenond_routes[] = {
         "The engine to install; `?actionHistory=N` adds messages."),
     TELL("POST", DDI "/deploymentBase/{action}/feedback", FEEDBACK, "status",
          tn_ddi_deployment_feedback, "Progress and result; 410 once the action has ended."),
+    TELL("POST", DDI "/outcomes", OUTCOMES, "spool, outcomes", tn_ddi_outcomes,
+         "How loads went outside of actions; each counts once, however often it is sent."),
     GET(DDI "/cancelAction/{action}", DEVICE, tn_ddi_cancel_action, "What to stop."),
     TELL("POST", DDI "/cancelAction/{action}/feedback", FEEDBACK, "status", tn_ddi_cancel_feedback,
          "`closed` accepts, `rejected` refuses."),
@@ -85,7 +88,7 @@ const struct tn_route tn_tenond_routes[] = {
     BARE("DELETE", API "/models/{model}/releases/{version}", ADMIN, tn_rest_release_delete,
          "Removes a release; 409 while a channel or a deployment means it. Who runs it keeps it."),
     GET(API "/models/{model}/releases/{version}/engines", VIEWER, tn_rest_engines,
-        "The engines of a release."),
+        "The engines of a release, or of the one that a channel points to."),
     SEND("PUT", API "/models/{model}/releases/{version}/engines/{hex}", PUBLISHER, RECORD, "record",
          tn_rest_engine_put, "Adds an engine whose bytes are here; 424 when they are not."),
     SEND("PUT", API "/models/{model}/channels/{name}", PUBLISHER, SMALL, "version",

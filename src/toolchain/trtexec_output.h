@@ -3,8 +3,8 @@
  * errors with the lines that belong to them, and its own word at the end. Fills a tn_hearing, which
  * judges. Every byte is untrusted.
  *
- * Its end, as real runs show it (docs/ARCHITECTURE.md, "trtexec"): the exit status counts, the
- * result line `&&&& PASSED` or `&&&& FAILED` must agree, many failures print none, and PASSED does
+ * Its end, as real runs show it: the exit status counts, the result line
+ * `&&&& PASSED` or `&&&& FAILED` must agree, many failures print none, and PASSED does
  * not mean that the file is good. Silence of minutes is normal.
  *
  * An object belongs to one thread. Begin with tn_trtexec_output_begin(); there is no end to call.

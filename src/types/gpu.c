@@ -74,7 +74,8 @@ int tn_gpu_from_json(const json_t *json, struct tn_gpu *ret_gpu, struct tn_error
 
     if (!json_is_object(json))
         return tn_fail(err, TN_E_INVALID, "a GPU must be a JSON object");
-    if (cc && (tn_version_parse(cc, &version, NULL) != TN_OK || version.parts != 2))
+    if (cc && (tn_version_parse(cc, &version, NULL) != TN_OK || version.parts != 2 ||
+               version.part[0] > TN_CC_PART_MOST || version.part[1] > TN_CC_PART_MOST))
         return tn_fail(err, TN_E_INVALID,
                        "compute_capability '%.40s' is not a number pair such as 8.9", cc);
     if (cc) {

@@ -31,6 +31,7 @@ struct tn_gpu {
 struct tn_gpu tn_gpu_unknown(void);
 
 #define TN_CC_TEXT 24
+enum { TN_CC_PART_MOST = 999 }; /* no half of a compute capability that is read is larger */
 
 /** "8.9"; "" when unknown. */
 void tn_gpu_cc_print(const struct tn_gpu *gpu, char ret_text[TN_CC_TEXT]);

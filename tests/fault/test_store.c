@@ -434,6 +434,22 @@ static bool first_is_pinned(struct scene *scene)
     return tn_mark_read(scene->store, 0, &scene->first.record.digest).pinned;
 }
 
+static int sign_first(struct scene *scene, struct tn_error *err)
+{
+    const struct tn_signatures one = { .count = 1 };
+
+    return tn_mark_sign(scene->store, &scene->first, &one, err);
+}
+
+/* ... and what the mark said before stays said */
+static bool first_is_signed(struct scene *scene)
+{
+    struct tn_signatures there;
+
+    tn_mark_signatures(scene->store, &scene->first, &there);
+    return there.count == 1 && first_is_pinned(scene);
+}
+
 static bool first_is_unmarked(struct scene *scene)
 {
     return count_of(scene, "ls marks 2>/dev/null | wc -l") == 0;
@@ -749,6 +765,7 @@ static const struct operation operations[] = {
     { "store", NULL, open_store, other_is_there, NULL, false, false },
     { "pin", prepare_good, pin_first, first_is_pinned, a_is_indexed, false, true },
     { "unpin", prepare_pinned, unpin_first, first_is_unmarked, a_is_indexed, false, true },
+    { "sign", prepare_pinned, sign_first, first_is_signed, first_is_pinned, false, true },
     { "bless", prepare_blessed, bless_first, first_is_chosen, one_is_chosen, false, true },
     { "put aside", NULL, put_aside, odd_plan_is_aside, each_aside_has_its_reason, false, false },
     { "restore", prepare_aside, restore, a_is_there, is_here_or_aside, false, false },

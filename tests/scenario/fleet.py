@@ -87,6 +87,15 @@ class Tenond:
         return reply.status, dict(reply.getheaders()), reply.read()
 
 
+def swu(data):
+    """An SWUpdate image as far as a server looks at one: a cpio archive that begins with sw-description."""
+    def member(name, content):
+        sizes = [0, 0o100644, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+        head = b"070701" + b"".join(b"%08X" % size for size in sizes) + name + b"\0"
+        return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
+    return member(b"sw-description", b"software = { };") + member(b"engine", data) + member(b"TRAILER!!!", b"")
+
+
 def attributes(board):
     """The flat attributes of a bundled board ("rtx4090+rtx1.7.1.116"), as a device sends them."""
     facts = answer("device", "--device", board)[0]

@@ -58,7 +58,9 @@ def test_install__puts_everything_where_it_belongs_and_nothing_else(stage):
         "usr/libexec/tenon/tenon-start",
         "usr/libexec/tenon/tenon_worker.py",
         "usr/share/bash-completion/completions/tenon",
+        "usr/share/bash-completion/completions/tenond",
         "usr/share/man/man1/tenon.1",
+        "usr/share/man/man8/tenond.8",
         "usr/share/tenon/alerts.test.yaml",
         "usr/share/tenon/alerts.yaml",
         "usr/share/tenon/dashboards/tenon-fleet.json",
@@ -98,6 +100,42 @@ def test_install__library_exports_its_interface_and_nothing_else(stage):
 
 def test_install__program_runs_and_says_its_version(stage):
     assert command(stage / "usr/bin/tenon", "--version", cwd="/") == f"tenon {VERSION}\n"
+
+
+def test_install__unit_is_whole_and_gives_the_server_little(stage, tmp_path):
+    """systemd's own word: every key is known, the program is there, and the sandbox is a tight one."""
+    unit = tmp_path / "tenond.service"
+    text = (stage / "usr/lib/systemd/system/tenond.service").read_text()
+    assert "ExecStart=/usr/bin/tenond --data /var/lib/tenond " in text
+    unit.write_text(text.replace("/usr/bin/tenond", f"{stage}/usr/bin/tenond").replace("Documentation=", "#"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", unit],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout  # 1.5 of 10: what serves the network cannot go much lower
+
+
+def test_install__man_pages_render_and_name_every_option(stage):
+    for page, program in (("man1/tenon.1", "tenon"), ("man8/tenond.8", "tenond")):
+        path = stage / "usr/share/man" / page
+        done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", path], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        options = re.findall(r"^ +(?:-\w, )?--([a-z-]+)", command(stage / "usr/bin" / program, "--help"), re.M)
+        text = path.read_text().replace("\\-", "-")
+        assert all(f"--{option}" in text for option in options), page
+
+
+def test_install__completion_of_the_server_offers_its_options(stage, tmp_path):
+    def complete(*words):
+        line = " ".join(("tenond", *words))
+        shell = f'source "$0"; COMP_WORDS=({line}); COMP_CWORD={len(words)}; _tenond; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        script = stage / "usr/share/bash-completion/completions/tenond"
+        return set(command("bash", "-euc", shell, script, cwd=tmp_path).split())
+    (tmp_path / "data").mkdir()
+    options = set(re.findall(r"^ +(--[a-z-]+)", command(stage / "usr/bin/tenond", "--help"), re.M))
+    assert complete("''") == options | {"--help", "--version", "serve", "backup"}
+    assert complete("--data", "da") == {"data"}
+    assert complete("--poll", "''") == set() and complete("--verbose", "--dr") == {"--drain"}
 
 
 @needs_rtx

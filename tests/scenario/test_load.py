@@ -72,6 +72,35 @@ def test_load__builds_once_and_proves_by_loading(load, store, net):
     assert not files(store, "hosts/*/loading/*")
 
 
+def forget_pages(plan):
+    with open(plan, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def test_load__notes_whether_the_plan_came_from_the_disk(load, store, net):
+    if subprocess.run(["stat", "-fc", "%T", store.parent], capture_output=True, text=True).stdout.strip() == "tmpfs":
+        pytest.skip("files in memory are never cold")
+    load(net, "ok")
+    [plan] = files(store, "objects/sha256/*/*/plan")
+    forget_pages(plan)
+    load(net, "ok", no_verify=1)  # else its digest is checked, as the file is new: that reads it
+    forget_pages(plan)
+    load(net, "ok")
+    assert [(o["result"], o["cold"], o["lasting"]) for o in outcomes(store)] == [
+        ("ok", False, False), ("ok", True, False), ("ok", False, False)]
+    schema = json.loads((ROOT / "docs/schemas/outcome.schema.json").read_text())
+    for outcome in outcomes(store):
+        jsonschema.validate(outcome, schema)
+        assert set(schema["properties"]) - {"position"} == set(outcome)
+    assert answer("cache", "stats")[0]["loads"][0]["cold"] is False
+
+
+def test_load__notes_what_is_the_lasting_fault_of_an_engine(load, store, net):
+    """What the device, the application or a changed byte is to blame for counts against no class."""
+    load(net, VERSION_LINE, "null", DEVICE_LINE, precision="fp32,fp16", status=1)
+    assert [(o["class"], o["lasting"]) for o in outcomes(store)] == [("trt-version", True), ("silent", False)]
+
+
 def test_load__goes_to_the_next_rung_and_remembers(load, store, net):
     ladder = {"precision": "fp32,fp16"}
     calls, [one] = load(net, VERSION_LINE, "ok", **ladder)

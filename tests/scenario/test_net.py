@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from conftest import RTX, TENON, answer, needs_rtx, run
-from fleet import Device, Tenond, needs_tenond, until
+from fleet import Device, Tenond, needs_tenond, swu, until
 from test_schemas import refuses_without, told
 
 pytestmark = [needs_rtx, needs_tenond]
@@ -166,6 +166,48 @@ def test_push__answers_as_its_schema_says(fleet, built, tmp_path):
     refuses_without("logout", left, ["url", "was_kept"])
 
 
+def test_lists__answer_as_their_schemas_say(published, gateway, built, tmp_path):
+    told("login", published.url, "--token-file", published.admin)
+    devices = enrol(published, gateway, a="rtx4090", b="rtx3060", c="rtx5090")
+    told("channel", "set", "small@beta", "1")
+    digest = told("engine", "list", "small@1")[0]["digest"]
+    (tmp_path / "small.swu").write_bytes(swu(b"x"))
+    assert told("engine", "attach", digest, tmp_path / "small.swu")[0]["attachments"]
+    told("devices", "label", "a", "site=north")
+    made, = told("deploy", "small", "--first", "5", "--to", "rtx >= 1.7")
+    assert (made["assigned"], made["holes"], made["devices"]) == (2, 1, 3)
+    failing, installing = (devices[name].deployment() for name in "ab")
+    devices["a"].feedback(failing["id"], "closed", "failure", ["deserialize failed: version tag"])
+    devices["b"].feedback(installing["id"], "proceeding", "none")
+    row, *_ = told("map", "small", "--why", status=1)
+    refuses_without("map", row, "model version platform runtime class class_key gpu devices waiting state engine".split())
+    for verb in (["devices"], ["devices", "show", "a"], ["releases"], ["map", "small"], ["deployments"],
+                 ["deployments", "show", made["id"]], ["actions"], ["actions", "--failed"], ["token", "list"]):
+        assert told(*verb, status=int(verb[0] == "map")), verb
+    listed, shown = told("actions")[0], told("actions", "show", failing["id"])[0]
+    assert shown["history"] and told("actions", "cancel", installing["id"])[0]["state"] == "canceling"
+    refuses_without("actions", listed, "id device model version engine state created".replace("engine ", "").split())
+    for state in ("pause", "resume", "stop"):
+        told("deployments", state, made["id"], "--why", "lunch")
+    key = next(one["class_key"] for one in told("map", "small", status=1) if one["gpu"] == "rtx3060")
+    for word in (["stop", digest, "--class", key], ["allow", digest, "--class", key], ["revoke", digest, "--why", "old"]):
+        told("engine", *word)
+    told("devices", "add", "d", "--device", "t4+trt8.4.1.5")
+    for words in (["new", "d"], ["new", "d", "--output", tmp_path / "d.token"], ["revoke", "d"]):
+        told("devices", "token", *words)
+    told("devices", "remove", "d")
+    token, = told("token", "new", "viewer")
+    told("token", "new", "viewer", "--output", tmp_path / "v.token")
+    told("token", "revoke", token["id"])
+    assert [one["revoked"] is None for one in told("token", "list")].count(False) == 1
+    told("backup", "nightly")
+    for word in ("pin", "unpin"):
+        assert told("engine", word, digest)[0]["pinned"] is (word == "pin")
+    told("push", built / "small.onnx", "--release", "2", "--no-engines")
+    assert told("releases", "rm", "small@2") == [{"model": "small", "removed": True, "version": "2"}]
+    assert {"release-remove", "channel-set"} <= {one["what"] for one in told("audit")}
+
+
 # ---- devices ----
 
 def test_devices__are_listed_filtered_and_labelled(published, gateway):
@@ -314,7 +356,7 @@ def test_release__is_removed_when_nothing_means_it_and_who_runs_it_keeps_it(publ
 def test_engine__attached_container_goes_to_those_who_want_it(published, gateway, tmp_path):
     engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
     container = tmp_path / "small.swu"
-    container.write_bytes(os.urandom(300_000))
+    container.write_bytes(swu(os.urandom(300_000)))
     assert run("engine", "attach", engine["digest"], container).returncode == 0
     devices = enrol(published, gateway, plain="rtx4090", swu="rtx4090")
     run("devices", "label", "swu", "delivery=swupdate")

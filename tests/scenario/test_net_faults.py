@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pty
+import signal
 import socket
 import stat
 import subprocess
@@ -52,6 +53,24 @@ def test_push__goes_on_where_the_connection_broke(rogue, models):
     assert rogue.count("PUT", "blobs") == 3
 
 
+def test_push__interrupted_by_a_person_says_that_nothing_is_lost(rogue, models):
+    begun, end = threading.Event(), threading.Event()
+
+    def stall(handler):
+        begun.set()
+        end.wait(60)
+        handler.drop()
+    rogue.fault("PUT", "blobs", stall)
+    with subprocess.Popen([TENON, "push", models / "big.onnx", "--release", "1"], stderr=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL, text=True) as client:
+        assert begun.wait(60)
+        client.send_signal(signal.SIGINT)
+        said = client.communicate(timeout=60)[1]
+    end.set()
+    assert (client.returncode, "the same push goes on where it stopped" in said) == (-signal.SIGINT, True), said
+    assert answer("push", models / "big.onnx", "--release", "1")[0]["release"] == "published"
+
+
 def test_push__sends_nothing_that_is_there(rogue, models):
     first = answer("push", models / "split.onnx", "--release", "1")[0]
     assert [(blob["name"], blob["there"]) for blob in first["blobs"]] == [("split.onnx", False), ("split.bin", False)]
@@ -62,10 +81,10 @@ def test_push__sends_nothing_that_is_there(rogue, models):
 
 
 def test_push__tells_a_release_all_that_it_is_made_of(rogue, models):
-    answer("push", models / "split.onnx", "--release", "1.0/a", "--model", "a b")
+    answer("push", models / "split.onnx", "--release", "1.0?a", "--model", "a b")
     (path, manifest), = rogue.put.items()
-    assert path == "/api/v1/models/a%20b/releases/1.0%2Fa"
-    assert (manifest["model"], manifest["version"]) == ("a b", "1.0/a")
+    assert path == "/api/v1/models/a%20b/releases/1.0%3Fa"
+    assert (manifest["model"], manifest["version"]) == ("a b", "1.0?a")
     variant, = manifest["variants"]
     external, = variant["external"]
     assert (variant["precision"], variant["name"], external["name"]) == ("fp32", "split.onnx", "split.bin")
@@ -128,6 +147,22 @@ def test_login__names_cause_and_cure_of_a_bad_answer(rogue, do, status, words):
     assert (done.returncode, words in done.stderr) == (status, True), done.stderr
     assert not (pathlib.Path(os.environ["XDG_CONFIG_HOME"]) / "tenon/credentials").exists()
     assert rogue.token not in done.stderr + done.stdout
+
+
+def test_answers__of_a_hostile_server_steer_no_terminal(rogue):
+    evil = "\x1b[2J\x1b]0;mine\x07\r\n"
+    rogue.fault("GET", "server", lambda handler: handler.reply(200, {"version": evil, "role": evil}))
+    rogue.fault("POST", "tokens", lambda handler: (handler.body(), handler.reply(201, {"token": evil})))
+    rogue.fault("POST", "backup", lambda handler: (handler.body(), handler.reply(201, {"path": evil})))
+    rogue.fault("DELETE", "tokens", lambda handler: handler.reply(403, {"title": "no", "detail": evil}))
+    rogue.fault("GET", "tokens", lambda handler: handler.reply(200, {"items": [{"id": evil, "role": evil, "name": evil}],
+                                                                     "next": None}))
+    rogue.fault("GET", "map", lambda handler: handler.reply(200, {"items": [
+        {"platform": evil, "state": evil, "why": [{"name": evil, "verdict": evil, "reasons": [evil]}]}], "next": None}))
+    for words in (["login", rogue.url], ["map", "m", "--why"], ["token", "new", "viewer"], ["backup", "x"], ["token", "revoke", "y"], ["token", "list"]):
+        done = run(*words)
+        shown = (done.stdout + done.stderr).replace("\n", "")
+        assert shown and shown.isprintable(), (words, shown)
 
 
 def test_token__is_sent_to_no_proxy_and_no_other_server(rogue, monkeypatch):

@@ -12,12 +12,14 @@ from conftest import ROOT, model, needs_rtx, run
 
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
            for path in (ROOT / "docs" / "schemas").glob("*.schema.json")}
-# of commands that answer by themselves; the fleet's lists hand on what docs/server.md says of the server's answers
-COMMANDS = ["build", "cache", "check", "device", "explain-log", "get", "inspect", "key", "logout", "name",
-            "push"]
+COMMANDS = ["actions", "audit", "backup", "build", "cache", "channel", "check", "deploy", "deployments", "device",
+            "devices", "engine", "explain-log", "get", "inspect", "key", "login", "logout", "map", "name", "push",
+            "releases", "token"]
+FORMATS = ["outcome", "outcomes"]  # of files and of what devices send
 CORPUS = pathlib.Path(os.environ.get("TENON_TEST_CORPUS", ROOT / ".." / "shared" / "plan-corpus"))
 RUNTIME = "rtx1.7.1.116"
 FLOATS = {"seconds"}  # every other number is an integer
+TEXTS = {"attributes", "labels"}  # of a device: names and values are others', all of them texts
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 
 
@@ -33,7 +35,9 @@ def sorted_object(pairs):
 
 def check_numbers(value, path=()):
     """No float where an integer is due; sizes, durations and counts by their names."""
-    if isinstance(value, dict):
+    if path and path[-1] in TEXTS:
+        assert all(isinstance(member, str) for member in value.values()), path
+    elif isinstance(value, dict):
         for name, member in value.items():
             check_numbers(member, (*path, name))
     elif isinstance(value, list):
@@ -121,7 +125,7 @@ def store_of(engine):
 
 
 def test_schemas__are_there_for_every_command_and_are_schemas():
-    assert sorted(SCHEMAS) == COMMANDS
+    assert sorted(SCHEMAS) == sorted(COMMANDS + FORMATS)
     for schema in SCHEMAS.values():
         jsonschema.Draft202012Validator.check_schema(schema)
 

@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from conftest import run
 from fleet import TENOND, Tenond, needs_tenond, until
 
 pytestmark = needs_tenond
@@ -270,6 +271,7 @@ def test_metrics__token_file_without_a_token_is_refused(tmp_path):
 # ---- bad input ----
 
 def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
+    there, _ = put(server, b"abc")
     for method, path, body, status in (
             ("GET", "/devices?where=gpu%20%3D%3D%3D%203", None, 400), ("GET", "/devices?limit=0", None, 400),
             ("GET", "/devices?limit=many", None, 400), ("GET", "/devices/none", None, 404),
@@ -277,6 +279,8 @@ def test_rest__refuses_bad_input_with_a_problem_that_says_why(server):
             ("PUT", "/devices/x", {"device": "no-such-board"}, 404), ("PUT", "/devices/none/labels", {"a": "b"}, 404),
             ("PUT", "/models/m/releases/1", {"model": "other"}, 400),
             ("PUT", "/models/m/releases/1", {"variants": [{"precision": "fp32", "digest": "0" * 64}]}, 424),
+            ("PUT", "/models/m/releases/1", {"variants": [{"precision": "fp32", "digest": there, "bytes": 3, "name": "x.onnx",
+                                                           "external": [{"digest": "zz"}]}]}, 400),
             ("PUT", "/models/m/channels/stable", {"version": "9"}, 404), ("PUT", "/models/m/channels/stable", {}, 400),
             ("POST", "/deployments", {}, 400), ("POST", "/deployments", {"model": "m", "first": -1}, 400),
             ("GET", "/deployments/9", None, 404), ("GET", "/actions/9", None, 404), ("GET", "/actions/x", None, 404),
@@ -407,6 +411,26 @@ def test_tls__serves_and_says_https_in_its_links(tmp_path, certificate):
     bad = subprocess.run([TENOND, "--data", tmp_path / "data", "--listen", "127.0.0.1:0", "--tls-cert", certificate[1],
                           "--tls-key", certificate[0]], capture_output=True, text=True, timeout=30)
     assert bad.returncode == 65 and "tenond: " in bad.stderr, bad.stderr
+
+
+def test_tls__client_tells_its_token_only_to_who_was_vouched_for_under_that_name(tmp_path, certificate, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    subprocess.run(["openssl", "req", "-x509", "-key", certificate[1], "-out", tmp_path / "other.pem", "-subj", "/CN=other.example",
+                    "-addext", "subjectAltName=DNS:other.example"], check=True, capture_output=True)
+    for served, options, status, words in (
+            (certificate[0], (), 77, "give the one that vouches for it with --ca"),
+            (certificate[0], ("--ca", certificate[1]), 77, "holds no certificates"),
+            (tmp_path / "other.pem", ("--ca", tmp_path / "other.pem"), 77, "certificate is not trusted"),
+            (certificate[0], ("--ca", certificate[0]), 0, "")):
+        server = Server(tmp_path, "--tls-cert", served, "--tls-key", certificate[1])
+        try:
+            done = run("login", f"https://127.0.0.1:{server.port}", "--token-file", server.admin, *options)
+            assert (done.returncode, words in done.stderr) == (status, True), done.stderr
+            assert server.admin.read_text() not in done.stdout + done.stderr
+            assert ("event=request" in server.log.read_text()) is False
+            assert run("devices").returncode == (0 if status == 0 else 2)  # login keeps what it was told
+        finally:
+            server.end()
 
 
 NGINX = """

@@ -1,5 +1,6 @@
 /* Any JSON as the bodies of the REST interface and of devices, applied to a fleet one after the
- * other: a list of {"release"|"engine"|"channel"|"deploy"|"attributes"|"labels"|"feedback": body}.
+ * other: a list of {"release"|"engine"|"channel"|"deploy"|"attributes"|"labels"|"feedback"|
+ * "outcomes": body}.
  * What is refused changes nothing, and what is taken is the same after a restart. */
 #include "base/file.h"
 #include "base/json.h"
@@ -98,6 +99,11 @@ static void begin_scene(struct scene *scene)
 
 /* ---- all that can be seen of it ---- */
 
+static struct tn_fleet_device *the_device(struct scene *scene)
+{
+    return tn_fleet_device(scene->fleet, device_id);
+}
+
 static void add_page(json_t *view, json_t *items_steal)
 {
     if (!items_steal || json_array_append_new(view, items_steal) < 0)
@@ -112,6 +118,7 @@ static char *view_of(struct scene *scene)
     char *text;
 
     add_page(view, tn_fleet_devices_json(scene->fleet, NULL, &devices, NULL));
+    add_page(view, tn_fleet_device_json(scene->fleet, the_device(scene)));
     add_page(view, tn_fleet_releases_json(scene->fleet, NULL, &releases));
     add_page(view, tn_fleet_deployments_json(scene->fleet, &deployments));
     add_page(view, tn_fleet_actions_json(scene->fleet, false, &actions));
@@ -134,11 +141,6 @@ static void check_same(struct scene *scene, const char *before)
 }
 
 /* ---- events ---- */
-
-static struct tn_fleet_device *the_device(struct scene *scene)
-{
-    return tn_fleet_device(scene->fleet, device_id);
-}
 
 static int do_release(struct scene *scene, const json_t *body)
 {
@@ -194,13 +196,20 @@ static int do_feedback(struct scene *scene, const json_t *body)
                              &feedback.feedback, scene->now_ms, NULL);
 }
 
+static int do_outcomes(struct scene *scene, const json_t *body)
+{
+    struct tn_outcomes answer;
+
+    return tn_fleet_outcomes(scene->fleet, the_device(scene), body, scene->now_ms, &answer, NULL);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct scene *scene, const json_t *body);
 } events[] = {
-    { "release", do_release },       { "engine", do_engine }, { "channel", do_channel },
-    { "deploy", do_deploy },         { "labels", do_labels }, { "feedback", do_feedback },
-    { "attributes", do_attributes },
+    { "release", do_release },       { "engine", do_engine },     { "channel", do_channel },
+    { "deploy", do_deploy },         { "labels", do_labels },     { "feedback", do_feedback },
+    { "attributes", do_attributes }, { "outcomes", do_outcomes },
 };
 
 static void run_event(struct scene *scene, size_t which, const json_t *body)

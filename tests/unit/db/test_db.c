@@ -425,7 +425,7 @@ static bool check_old_device(const void *row_, void *user)
     return true;
 }
 
-TEST(open__brings_the_devices_of_schema_3_to_the_one_of_today)
+TEST(open__brings_the_devices_of_schema_4_to_the_one_of_today)
 {
     struct place place = place_new();
     int count = 0;
@@ -434,7 +434,7 @@ TEST(open__brings_the_devices_of_schema_3_to_the_one_of_today)
     run_sql(place.path, "ALTER TABLE device DROP COLUMN told_action;"
                         "ALTER TABLE device ADD COLUMN flags INTEGER;"
                         "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1);"
-                        "PRAGMA user_version=3");
+                        "PRAGMA user_version=4");
     place.db = open_well(&place);
     put_well(place.db, TN_TABLE_DEVICE, &(struct tn_row_device) { .id = "d2", .told_action = 5 });
     commit_well(place.db);
@@ -636,7 +636,7 @@ int main(void)
         cmocka_unit_test(open__refuses_a_second_server_until_the_first_has_gone),
         cmocka_unit_test(open__lets_nobody_else_read_the_file_and_its_log),
         cmocka_unit_test(open__refuses_the_schema_of_a_newer_program_and_changes_nothing),
-        cmocka_unit_test(open__brings_the_devices_of_schema_3_to_the_one_of_today),
+        cmocka_unit_test(open__brings_the_devices_of_schema_4_to_the_one_of_today),
         cmocka_unit_test(open__says_corrupt_of_a_file_that_is_no_database_or_a_damaged_one),
         cmocka_unit_test(open__says_why_a_folder_that_is_not_there_cannot_hold_it),
         cmocka_unit_test(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks),

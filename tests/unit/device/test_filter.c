@@ -240,6 +240,23 @@ TEST(attributes_of_a_device_are_flat_and_have_no_paths)
     assert_null(tn_flat_attribute("gpu.uuid", &flat));
 }
 
+static void collect(const char *name, void *user)
+{
+    tn_buf_addf(user, "%s ", name);
+}
+
+TEST(names_of_a_filter_are_its_attributes_in_full_and_no_value)
+{
+    tn_auto(tn_buf_done) struct tn_buf names = TN_BUF(256);
+    struct tn_filter *filter;
+
+    assert_int_equal(
+        tn_filter_parse("cc = 8.7 and not (site in (a, b, c) or trt < 10)", &filter, NULL), TN_OK);
+    tn_filter_names(filter, collect, &names);
+    assert_string_equal(tn_buf_text(&names), "gpu.compute_capability site runtime.trt ");
+    tn_filter_free(filter);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -250,6 +267,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_with_their_column),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(an_explanation_names_what_failed_and_what_was_found),
+        cmocka_unit_test(names_of_a_filter_are_its_attributes_in_full_and_no_value),
         cmocka_unit_test(attributes_of_a_device_are_flat_and_have_no_paths),
     };
 

@@ -348,4 +348,41 @@ static inline const char *installed(struct place *place, const char *id)
     return tn_fleet_installed(place->fleet, device(place, id), &action) ? action.digest : "";
 }
 
+/* ---- figures ---- */
+
+struct wanted {
+    const char *metric, *part;
+    double value;
+    int found;
+};
+
+static inline void look(const char *metric, const char *labels, double value, void *user)
+{
+    struct wanted *wanted = user;
+
+    if (strcmp(metric, wanted->metric) != 0 || !strstr(labels, wanted->part))
+        return;
+    wanted->found++;
+    wanted->value = value;
+}
+
+static inline double figure(struct place *place, const char *metric, const char *part)
+{
+    struct wanted wanted = { .metric = metric, .part = part };
+
+    tn_fleet_figures(place->fleet, NOW, look, &wanted);
+    if (wanted.found != 1)
+        fail_msg("%d figures %s{%s}", wanted.found, metric, part);
+    return wanted.value;
+}
+
+static inline void assert_figure(struct place *place, const char *metric, const char *part,
+                                 double value)
+{
+    double found = figure(place, metric, part);
+
+    if (found < value || found > value)
+        fail_msg("%s{%s} is %g, not %g", metric, part, found, value);
+}
+
 #endif

@@ -443,15 +443,18 @@ TEST(device__that_changes_its_facts_for_ever_leaves_few_actions)
     (void)add_engine(&place, "1", &ada, TRT_10_9);
     (void)add_device(&place, "d1", &ada, TRT_10_6);
     (void)deploy(&place, "1");
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 2000; i++) {
         give_attributes(&place, "d1", &ada, i % 2 ? TRT_10_6 : TRT_10_9);
+        if (i % 100 == 99)
+            place_commit(&place);
+    }
     for (int restarts = 0; restarts < 2; restarts++) {
         actions = tn_fleet_actions_json(place.fleet, false, &page);
         assert_int_equal(json_array_size(actions), 9); /* 8 that were withdrawn, and the last */
         json_decref(actions);
         place_restart(&place);
     }
-    assert_int_equal(action_id(&place, "d1"), 101);
+    assert_int_equal(action_id(&place, "d1"), 2001);
     finish(&place, "d1", true);
     place_done(&place);
 }
@@ -548,7 +551,7 @@ TEST(cancel__of_what_was_not_fetched_ends_it_at_once_and_it_does_not_come_back)
     WELL(tn_fleet_cancel(place.fleet, id, "test", NOW, &err));
     assert_string_equal(offered(&place, "d1"), "");
     assert_false(tn_fleet_wants_attributes(device(&place, "d1")));
-    assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_CANCELLED);
+    assert_int_equal(tn_fleet_cancel(place.fleet, id, "test", NOW, NULL), TN_E_USAGE);
     assert_int_equal(tn_fleet_cancel(place.fleet, 77, "test", NOW, NULL), TN_E_NOTFOUND);
     place_restart(&place);
     assert_false(tn_fleet_wants_attributes(device(&place, "d1")));

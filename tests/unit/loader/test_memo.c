@@ -668,6 +668,108 @@ TEST(memo__lets_the_answer_go_that_was_asked_for_longest_ago)
     scene_done(&scene);
 }
 
+/* ---- whose signatures count ---- */
+
+struct signed_scene {
+    struct scene scene;
+    char keys[160], key[192], public_path[200];
+};
+
+static void new_key(const char *path, struct tn_ed25519_secret *ret_secret)
+{
+    assert_int_equal(tn_ed25519_new(ret_secret, NULL), TN_OK);
+    assert_int_equal(tn_ed25519_write(ret_secret, path, NULL), TN_OK);
+}
+
+static void sign_entry(struct scene *scene, const struct tn_ed25519_secret *secret)
+{
+    tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(TN_SIGNED_BYTES_MAX);
+    struct tn_signatures list = { .count = 1 };
+
+    assert_int_equal(tn_signed_record(&scene->entry.record, &text, NULL), TN_OK);
+    assert_int_equal(tn_signature_make(secret, &text, &list.item[0], NULL), TN_OK);
+    assert_int_equal(tn_mark_sign(scene->place.store, &scene->entry, &list, NULL), TN_OK);
+}
+
+static void signed_scene_new(struct signed_scene *own)
+{
+    struct tn_ed25519_secret secret;
+
+    scene_new(&own->scene);
+    (void)snprintf(own->keys, sizeof(own->keys), "%s-keys", own->scene.place.root);
+    (void)snprintf(own->key, sizeof(own->key), "%s/a", own->keys);
+    (void)snprintf(own->public_path, sizeof(own->public_path), "%s.pub", own->key);
+    assert_int_equal(tn_dir_make(own->keys, 0755, NULL), TN_OK);
+    new_key(own->key, &secret);
+    sign_entry(&own->scene, &secret);
+    own->scene.options.signature_required = true;
+    own->scene.options.trusted_keys = own->keys;
+}
+
+static void signed_scene_done(struct signed_scene *own)
+{
+    assert_int_equal(tn_dir_remove(own->keys, NULL), TN_OK);
+    scene_done(&own->scene);
+}
+
+static void remove_key(struct signed_scene *own)
+{
+    assert_int_equal(unlink(own->public_path), 0);
+}
+
+static void change_key(struct signed_scene *own)
+{
+    struct tn_ed25519_secret secret;
+    char path[208];
+
+    (void)snprintf(path, sizeof(path), "%s/b", own->keys);
+    new_key(path, &secret);
+    (void)snprintf(path, sizeof(path), "%s/b.pub", own->keys);
+    assert_int_equal(rename(path, own->public_path), 0);
+}
+
+static void open_keys(struct signed_scene *own)
+{
+    assert_int_equal(chmod(own->keys, 0777), 0);
+}
+
+static void drop_signature(struct signed_scene *own)
+{
+    char hex[TN_DIGEST_HEX], below[96];
+    tn_auto(tn_str_free) char *path = NULL;
+
+    tn_digest_hex(&own->scene.entry.record.digest, hex);
+    (void)snprintf(below, sizeof(below), "marks/%s.json", hex);
+    path = tn_path_join(own->scene.place.root, below);
+    assert_int_equal(unlink(path), 0);
+}
+
+TEST(memo__notices_whose_signatures_count)
+{
+    static const struct {
+        void (*make)(struct signed_scene *own);
+        int rc;
+    } rows[] = {
+        { remove_key, TN_E_UNTRUSTED },
+        { change_key, TN_E_UNTRUSTED },
+        { open_keys, TN_E_UNTRUSTED },
+        { drop_signature, TN_OK }, /* it was verified, and that is noted */
+    };
+
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct signed_scene own;
+        struct heard heard;
+
+        signed_scene_new(&own);
+        warm(&own.scene);
+        rows[i].make(&own);
+        heard = ask(&own.scene);
+        assert_false(heard.remembered);
+        assert_int_equal(heard.rc, rows[i].rc);
+        signed_scene_done(&own);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -688,6 +790,7 @@ int main(void)
         cmocka_unit_test(memo__notices_when_the_refusal_of_a_rung_is_forgotten),
         cmocka_unit_test(memo__notices_an_engine_near_to_a_rung_that_was_passed_over),
         cmocka_unit_test(memo__keeps_no_answer_with_a_backoff_in_it),
+        cmocka_unit_test(memo__notices_whose_signatures_count),
         cmocka_unit_test(memo__serves_eight_threads_at_once),
         cmocka_unit_test(memo__lets_the_answer_go_that_was_asked_for_longest_ago),
     };

@@ -15,7 +15,9 @@ static struct tn_outcome outcome_of(int writer, int n)
                                   .time = 1795400000 * TN_NSEC_PER_S,
                                   .bytes = n,
                                   .rung = 2,
-                                  .seconds = 0.25 };
+                                  .seconds = 0.25,
+                                  .cold = 1,
+                                  .lasting = true };
 
     (void)snprintf(outcome.model, sizeof(outcome.model), "m%d", writer);
     (void)snprintf(outcome.name, sizeof(outcome.name), "m_1x3_rtx1.7.1.116_sm89_fp16.engine");
@@ -40,6 +42,8 @@ struct seen {
     int64_t last[WRITERS]; /* of each writer */
     bool disorder;
     struct tn_outcome latest;
+    int64_t position;   /* of the one before */
+    bool elsewhere;     /* of another spool than that, or not behind it */
     int64_t stop_after; /* 0 = never */
 };
 
@@ -51,6 +55,9 @@ static bool see(const struct tn_outcome *outcome, void *user)
     assert_in_range(writer, 0, WRITERS - 1);
     seen->disorder |= outcome->bytes <= seen->last[writer];
     seen->last[writer] = outcome->bytes;
+    seen->elsewhere |= outcome->position <= seen->position ||
+                       (seen->count > 0 && strcmp(outcome->spool, seen->latest.spool) != 0);
+    seen->position = outcome->position;
     seen->latest = *outcome;
     return ++seen->count != seen->stop_after;
 }
@@ -140,6 +147,8 @@ TEST(spool__gives_back_every_member_of_an_outcome)
     assert_int_equal(seen.latest.bytes, 77);
     assert_int_equal(seen.latest.rung, 2);
     assert_true(seen.latest.seconds == 0.25);
+    assert_int_equal(seen.latest.cold, 1);
+    assert_true(seen.latest.lasting);
     assert_string_equal(seen.latest.name, written.name);
     assert_string_equal(seen.latest.model, "m1");
     assert_string_equal(seen.latest.precision, "fp16");
@@ -151,6 +160,61 @@ TEST(spool__gives_back_every_member_of_an_outcome)
     assert_string_equal(seen.latest.driver, "570.86.15");
     assert_string_equal(seen.latest.class_name, "trt-version");
     assert_string_equal(seen.latest.first_line, "a \"line\" \\x07 é");
+    place_done(&place);
+}
+
+TEST(spool__says_null_of_what_is_not_known)
+{
+    struct place place = place_new();
+    struct tn_outcome outcome = outcome_of(1, 1);
+    struct seen seen;
+
+    outcome.cold = TN_UNKNOWN;
+    outcome.seconds = -1;
+    outcome.lasting = false;
+    assert_int_equal(tn_spool_add(place.store, &outcome, NULL), TN_OK);
+    seen = look(&place);
+    assert_int_equal(seen.latest.cold, TN_UNKNOWN);
+    assert_true(seen.latest.seconds < 0);
+    assert_false(seen.latest.lasting);
+    place_done(&place);
+}
+
+TEST(spool__names_each_outcome_the_same_whenever_it_is_read)
+{
+    enum { COUNT = 700 /* more than one file */ };
+    struct place place = place_new();
+    struct seen before, after;
+
+    add(&place, 0, 1);
+    before = look(&place);
+    assert_int_equal(strlen(before.latest.spool), TN_SPOOL_ID_BYTES - 1);
+    assert_true(before.position > 0);
+    for (int n = 2; n <= COUNT; n++)
+        add(&place, 0, n);
+    after = (struct seen) { .stop_after = 1 };
+    assert_int_equal(tn_spool_each(place.store, see, &after, NULL, NULL), TN_OK);
+    assert_int_equal(after.position, before.position);
+    assert_string_equal(after.latest.spool, before.latest.spool);
+    after = look(&place);
+    assert_int_equal(after.count, COUNT);
+    assert_false(after.elsewhere);
+    place_done(&place);
+}
+
+TEST(spool__that_is_made_anew_is_another_one)
+{
+    struct place place = place_new();
+    tn_auto(tn_str_free) char *path = current_path(&place);
+    struct seen before, after;
+
+    add(&place, 0, 1);
+    before = look(&place);
+    assert_int_equal(unlink(path), 0);
+    add(&place, 0, 2);
+    after = look(&place);
+    assert_int_equal(after.position, before.position);
+    assert_string_not_equal(after.latest.spool, before.latest.spool);
     place_done(&place);
 }
 
@@ -283,6 +347,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spool__gives_back_every_member_of_an_outcome),
+        cmocka_unit_test(spool__says_null_of_what_is_not_known),
+        cmocka_unit_test(spool__names_each_outcome_the_same_whenever_it_is_read),
+        cmocka_unit_test(spool__that_is_made_anew_is_another_one),
         cmocka_unit_test(spool__of_a_store_without_one_is_empty),
         cmocka_unit_test(spool__is_bounded_and_counts_what_is_gone),
         cmocka_unit_test(spool__passes_over_torn_and_foreign_lines),

@@ -59,6 +59,25 @@ TEST(options__that_make_no_sense_are_refused)
     assert_int_equal(READ("--data", "d", "--connections", "0"), TN_E_USAGE);
     assert_int_equal(READ("--data", "d", "--connections", "-4"), TN_E_USAGE);
     assert_int_equal(READ("backup", "--data", "d"), TN_E_USAGE);
+    assert_int_equal(READ("--data", "d", "--trusted-proxy", "proxy.example"), TN_E_USAGE);
+    assert_int_equal(READ("--data", "d", "--trusted-proxy", "0::1"), TN_E_USAGE);
+}
+
+TEST(options__listen_on_a_port_that_there_is)
+{
+    static const char *const wrong[] = { "8600",         ":8600",
+                                         "127.0.0.1:",   "127.0.0.1:65536",
+                                         "127.0.0.1:-1", "127.0.0.1:http",
+                                         "::1:8600",     "[]:1" };
+    static const char *const right[] = { "127.0.0.1:0", "[::1]:65535", "tenon.example:8600" };
+    struct tn_tenond_options options;
+
+    for (size_t i = 0; i < TN_COUNT(wrong); i++)
+        assert_int_equal(READ("--data", "d", "--listen", wrong[i]), TN_E_USAGE);
+    for (size_t i = 0; i < TN_COUNT(right); i++)
+        assert_int_equal(READ("--data", "d", "--listen", right[i]), TN_OK);
+    assert_int_equal(READ("--data", "d", "--trusted-proxy", "::1"), TN_OK);
+    assert_int_equal(READ("--data", "d", "--trusted-proxy", "192.0.2.7"), TN_OK);
 }
 
 int main(void)
@@ -67,6 +86,7 @@ int main(void)
         cmocka_unit_test(options__have_defaults_that_listen_on_loopback_only),
         cmocka_unit_test(options__are_read_with_their_units),
         cmocka_unit_test(options__that_make_no_sense_are_refused),
+        cmocka_unit_test(options__listen_on_a_port_that_there_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
