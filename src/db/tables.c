@@ -20,7 +20,7 @@
 
 /* A new column goes to the end of its table with `since`, a new table to the end with `since`, and
  * TN_DB_SCHEMA counts up: older files then get them at their next start (schema.c). A column that
- * is not here any more stays in older files, unread and empty: device.flags of schema 1. */
+ * is not here any more stays in older files, unread and empty: device.flags of schema 1 to 4. */
 /* clang-format off */
 const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
     [TN_TABLE_DEVICE] = { "device", 1, false, .column = {

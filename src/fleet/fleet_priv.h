@@ -472,7 +472,7 @@ const struct match *match_get(struct tn_fleet *fleet, struct class *class,
                               const struct release *release, bool may_load);
 void match_free(struct match *match);
 /** Whether this engine would be a candidate of the class at all. */
-bool match_possible(struct tn_fleet *fleet, struct class *class, struct engine *engine,
+bool match_possible(struct tn_fleet *fleet, struct class *class, const struct engine *engine,
                     struct candidate *ret_candidate);
 /** Every engine of the release with its verdict and reasons for the class: for `map --why`. */
 json_t *match_why(struct tn_fleet *fleet, const struct class *class, const struct release *release);

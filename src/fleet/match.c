@@ -200,13 +200,13 @@ static bool is_candidate(const struct tn_fleet *fleet, struct class *class, cons
     return true;
 }
 
-bool match_possible(struct tn_fleet *fleet, struct class *class, struct engine *engine,
+bool match_possible(struct tn_fleet *fleet, struct class *class, const struct engine *engine,
                     struct candidate *ret_candidate)
 {
     struct fit fit;
 
     return engine->kind && !engine->revoked_ms && kind_fits(class, engine->kind, &fit) &&
-           is_candidate(fleet, class, &fit, engine, ret_candidate);
+           is_candidate(fleet, class, &fit, (struct engine *)engine, ret_candidate);
 }
 
 /* ---- ranking ---- */
