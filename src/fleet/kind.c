@@ -199,5 +199,5 @@ const struct held *kind_engines(const struct kind *kind, const struct release *r
     while (end < kind->held_count && kind->held[end].release == release->number)
         end++;
     *ret_count = end - first;
-    return kind->held + first;
+    return *ret_count ? kind->held + first : NULL;
 }

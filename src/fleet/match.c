@@ -315,11 +315,13 @@ static size_t place_of(const struct class *class, size_t release)
     return low;
 }
 
-/* Makes room for one more at a place. */
-static int open_place(struct class *class, size_t at, size_t release)
+/* Makes room for one more at a place. As many as there are deployments will come, as a rule. */
+static int open_place(const struct tn_fleet *fleet, struct class *class, size_t at, size_t release)
 {
     if (class->matched_count == class->matched_capacity) {
-        size_t capacity = class->matched_capacity ? 2 * class->matched_capacity : 8;
+        size_t capacity = class->matched_capacity    ? 2 * class->matched_capacity
+                          : fleet->running.count > 8 ? fleet->running.count
+                                                     : 8;
         struct matched *bigger = realloc(class->matched, capacity * sizeof(*bigger));
 
         if (!bigger)
@@ -344,7 +346,7 @@ const struct match *match_get(struct tn_fleet *fleet, struct class *class,
     if (match && match->generation == release->generation && (match->may_load || !may_load))
         return match;
     match = make(fleet, class, release, may_load);
-    if (!match || (!there && open_place(class, at, release->number) < 0)) {
+    if (!match || (!there && open_place(fleet, class, at, release->number) < 0)) {
         match_free(match);
         return NULL;
     }
