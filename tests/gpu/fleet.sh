@@ -42,6 +42,11 @@ expect 0 '"source":"store"' "and again, from the store" \
     env TENON_STORE="$work/empty" "$tenon" get --json gpu@stable --remote "$url"
 expect 0 'engine_loads_total{.*by="trial".*result="ok".*} 1$' "the metrics show the load" \
     "$python" -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1] + "/metrics").read().decode())' "$url"
+expect 0 '"counted":0,"known":[1-9]' "the loads of this host are told, and count once" \
+    python3 "$here/outcomes.py" "$url" gpu-1 "$work/gateway.token" "$work/empty"
+expect 0 'engine_deserialize_seconds_count{.*by="trial".*} [1-9]' "with the seconds that they took" \
+    "$python" -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1] + "/metrics").read().decode())' "$url"
+expect 0 "last load" "devices show has the last one" "$tenon" devices show gpu-1
 kill $server
 wait $server
 expect 0 "" "SIGTERM ends the server" test $? -eq 0
