@@ -290,8 +290,8 @@ static const struct tn_option deploy_options[] = {
       "Only devices that EXPR holds for (default: all)." },
     { "first", 'f', TN_ARG_TEXT, "N", NULL, false, "Stop after N devices (default: all)." },
     { "type", 0, TN_ARG_CHOICE, NULL, "forced|soft|download-only", false,
-      "soft: a device may wait; download-only: it fetches the engine and installs nothing "
-      "(default: forced)." },
+      "How it is meant: soft lets a device wait, download-only has it fetch the engine and "
+      "install nothing (default: forced)." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "Also engines that may load, where none is sure to (default: loads)." },
     TN_NET_OPTIONS,

@@ -200,6 +200,10 @@ def test_lists__answer_as_their_schemas_say(published, gateway, built, tmp_path)
     told("token", "new", "viewer", "--output", tmp_path / "v.token")
     told("token", "revoke", token["id"])
     assert [one["revoked"] is None for one in told("token", "list")].count(False) == 1
+    told("devices", "poll", "a", "30s")
+    assert told("devices", "poll", "10m")[0]["poll_seconds"] == 600
+    soft, = told("deploy", "small", "--to", "id = nobody", "--type", "soft")
+    assert told("deployments", "force", soft["id"])[0]["type"] == "forced"
     told("backup", "nightly")
     for word in ("pin", "unpin"):
         assert told("engine", word, digest)[0]["pinned"] is (word == "pin")
