@@ -78,7 +78,7 @@ void tn_rest_reply_done(struct tn_http_request *request, int rc, json_t *json,
     tn_http_reply_error(request, err);
 }
 
-int tn_rest_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err)
+static int read_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err)
 {
     const json_t *poll = json_object_get(body, "poll");
     const char *text = json_string_value(poll);
@@ -90,6 +90,25 @@ int tn_rest_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err)
         return tn_fail(err, TN_E_INVALID, "poll: a time from 1s to 23h, not '%.40s'", text);
     *ret_seconds = ns / TN_NSEC_PER_S;
     return TN_OK;
+}
+
+bool tn_rest_poll_set(struct tn_http_request *request, struct tn_tenond *tenond,
+                      struct tn_fleet_device *device)
+{
+    tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
+    struct tn_error err = { 0 };
+    int64_t seconds = 0;
+    int rc;
+
+    if (!body)
+        return false;
+    rc = read_poll(body, &seconds, &err);
+    if (rc == TN_OK)
+        rc = tn_fleet_poll_set(tenond->fleet, device, seconds, tn_http_who(request),
+                               tn_tenond_now_ms(), &err);
+    if (rc < 0)
+        tn_http_reply_error(request, &err);
+    return rc == TN_OK;
 }
 
 int64_t tn_rest_number(struct tn_http_request *request, const char *part)

@@ -197,20 +197,8 @@ void tn_rest_device_poll(struct tn_http_request *request, void *user)
 {
     struct tn_tenond *tenond = user;
     struct tn_fleet_device *device = device_of(tenond, request);
-    tn_auto(tn_json_done) json_t *body = device ? tn_rest_body(request) : NULL;
-    struct tn_error err = { 0 };
-    int64_t seconds = 0;
-    int rc;
 
-    if (!body)
-        return;
-    rc = tn_rest_poll(body, &seconds, &err);
-    if (rc == TN_OK)
-        rc = tn_fleet_poll_set(tenond->fleet, device, seconds, tn_http_who(request),
-                               tn_tenond_now_ms(), &err);
-    if (rc < 0)
-        tn_http_reply_error(request, &err);
-    else
+    if (device && tn_rest_poll_set(request, tenond, device))
         tn_http_reply_json(request, 200, tn_fleet_device_json(tenond->fleet, device));
 }
 

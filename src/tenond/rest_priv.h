@@ -31,8 +31,10 @@ void tn_rest_reply_one(struct tn_http_request *request, json_t *json_steal, cons
 void tn_rest_reply_done(struct tn_http_request *request, int rc, json_t *json_steal,
                         const struct tn_error *err);
 
-/** {"poll": "30s"} in seconds; 0 for null. @return 0, TN_E_INVALID */
-int tn_rest_poll(const json_t *body, int64_t *ret_seconds, struct tn_error *err);
+/** Takes {"poll": "30s" or null} as the device's time between two polls; NULL = the server's.
+ * @return false after an error was answered */
+bool tn_rest_poll_set(struct tn_http_request *request, struct tn_tenond *tenond,
+                      struct tn_fleet_device *device);
 
 /** A positive number in the path; 0 after 404 was answered. */
 int64_t tn_rest_number(struct tn_http_request *request, const char *part);

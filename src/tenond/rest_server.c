@@ -45,21 +45,7 @@ void tn_rest_settings(struct tn_http_request *request, void *user)
 
 void tn_rest_settings_put(struct tn_http_request *request, void *user)
 {
-    tn_auto(tn_json_done) json_t *body = tn_rest_body(request);
-    struct tn_tenond *tenond = user;
-    struct tn_error err = { 0 };
-    int64_t seconds = 0;
-    int rc;
-
-    if (!body)
-        return;
-    rc = tn_rest_poll(body, &seconds, &err);
-    if (rc == TN_OK)
-        rc = tn_fleet_poll_set(tenond->fleet, NULL, seconds, tn_http_who(request),
-                               tn_tenond_now_ms(), &err);
-    if (rc < 0)
-        tn_http_reply_error(request, &err);
-    else
+    if (tn_rest_poll_set(request, user, NULL))
         tn_rest_settings(request, user);
 }
 

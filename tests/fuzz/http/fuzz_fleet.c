@@ -2,6 +2,8 @@
  * other: a list of {"release"|"engine"|"channel"|"deploy"|"attributes"|"labels"|"feedback"|
  * "outcomes": body}.
  * What is refused changes nothing, and what is taken is the same after a restart. */
+#include "blob.h"
+
 #include "base/file.h"
 #include "base/json.h"
 #include "fleet/fleet.h"
@@ -31,12 +33,6 @@ struct scene {
 
 static char folder[64];
 
-static void must(int rc)
-{
-    if (rc != TN_OK)
-        abort();
-}
-
 static void remove_folder(void)
 {
     (void)tn_dir_remove(folder, NULL);
@@ -48,19 +44,6 @@ static void make_folder(void)
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(folder) || atexit(remove_folder) != 0)
         abort();
-}
-
-static void put_blob(struct tn_blobs *blobs)
-{
-    static const char bytes[] = "a model";
-    struct tn_upload *upload = NULL;
-    struct tn_digest digest;
-
-    must(tn_digest_of(bytes, strlen(bytes), &digest, NULL));
-    must(tn_upload_open(blobs, &digest, 0, (int64_t)strlen(bytes), &upload, NULL));
-    must(tn_upload_write(upload, bytes, strlen(bytes), NULL));
-    must(tn_upload_commit(upload, NULL));
-    tn_upload_close(upload);
 }
 
 static void open_scene(struct scene *scene)

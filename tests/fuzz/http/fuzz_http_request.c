@@ -1,6 +1,8 @@
 /* Any bytes on a connection to the whole server, over a real socket: paths, queries and every
  * header as it sees them. Nobody without a token gets anything, nothing of a request becomes a
  * header of the answer or a line of the log, and no secret shows in either. */
+#include "blob.h"
+
 #include "base/file.h"
 #include "base/text.h"
 #include "tenond/tenond.h"
@@ -47,12 +49,6 @@ static void fail(const char *why)
     abort();
 }
 
-static void must(int rc)
-{
-    if (rc != TN_OK)
-        abort();
-}
-
 /* ---- a server with one device, one viewer and one file ---- */
 
 static void remove_folder(void)
@@ -87,19 +83,6 @@ static void put_viewer(struct tn_db *db)
     tn_digest_hex(&digest, hex);
     must(tn_db_put(db, TN_TABLE_TOKEN, &row, NULL));
     must(tn_db_commit(db, NULL));
-}
-
-static void put_blob(struct tn_blobs *blobs)
-{
-    static const char bytes[] = "a model";
-    struct tn_upload *upload = NULL;
-    struct tn_digest digest;
-
-    must(tn_digest_of(bytes, strlen(bytes), &digest, NULL));
-    must(tn_upload_open(blobs, &digest, 0, (int64_t)strlen(bytes), &upload, NULL));
-    must(tn_upload_write(upload, bytes, strlen(bytes), NULL));
-    must(tn_upload_commit(upload, NULL));
-    tn_upload_close(upload);
 }
 
 static void open_parts(void)
