@@ -245,6 +245,12 @@ static bool tried(const struct tn_fleet_device *device, const struct deployment 
     return false;
 }
 
+static bool is_acceptable(const struct candidate *candidate, const struct deployment *deployment)
+{
+    return !candidate->stopped && (candidate->verdict != TN_VERDICT_MAY_LOAD ||
+                                   deployment->accept_may_load || candidate->proven);
+}
+
 const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_device *device,
                                     const struct deployment *deployment)
 {
@@ -257,9 +263,7 @@ const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_devi
         const struct candidate *candidate = &match->candidate[i];
         const char *hex = candidate->engine->hex;
 
-        if (candidate->stopped || tried(device, deployment, candidate->engine) ||
-            (candidate->verdict == TN_VERDICT_MAY_LOAD && !deployment->accept_may_load &&
-             !candidate->proven))
+        if (!is_acceptable(candidate, deployment) || tried(device, deployment, candidate->engine))
             continue;
         if (device->failures == 0 ||
             !evidence_holds(fleet, hex, device->class->proof_key[candidate->runtime], device->id))
@@ -335,6 +339,33 @@ int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_
             rc = consider(fleet, device, deployment, now_ms, err);
     }
     return rc;
+}
+
+/* Whether what the device is to do is for such a device at all. */
+static bool is_meant(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                     const struct action *action)
+{
+    struct candidate candidate;
+
+    return device->class && deployment_wants(action->deployment, device) &&
+           match_possible(fleet, device->class, action->engine, &candidate) &&
+           is_acceptable(&candidate, action->deployment);
+}
+
+int deploy_changed(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
+                   struct tn_error *err)
+{
+    struct action *active = device->active;
+    int rc = TN_OK;
+
+    if (active && active->state == ACTION_PENDING && !is_meant(fleet, device, active)) {
+        bool freed = active->deployment->first > 0;
+
+        rc = action_withdraw(fleet, active, "the device changed before it fetched it", now_ms, err);
+        if (rc == TN_OK && freed)
+            rc = deploy_freed(fleet, now_ms, err);
+    }
+    return rc < 0 ? rc : deploy_device(fleet, device, now_ms, err);
 }
 
 /* ---- many devices ---- */

@@ -78,7 +78,7 @@ struct tn_fleet_device {
     struct action *actions; /* newest first: the active one, and what decides something (ended.c) */
     struct tn_fleet_device *seen_before, *seen_after; /* list of those seen since the last flush */
     bool seen_listed;
-    int64_t failures;           /* engines of which it said that they failed */
+    int64_t failures; /* engines of which it said that they failed, or more; 0 = surely none */
     struct device_loads *loads; /* NULL = it has told of none */
 };
 
@@ -492,6 +492,10 @@ bool deployment_wants(const struct deployment *deployment, struct tn_fleet_devic
 /** Gives the device its next action, if it has none and a running deployment has one for it. */
 int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
                   struct tn_error *err);
+/** The same for one that has other facts or labels now: first what it has not fetched yet is taken
+ * back, where it is not for such a device any more. */
+int deploy_changed(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
+                   struct tn_error *err);
 /** The same for every device of the classes for which this engine is a candidate. */
 int deploy_engine(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);

@@ -127,6 +127,65 @@ TEST(device__that_changes_its_runtime_is_matched_anew)
     place_done(&place);
 }
 
+TEST(device__that_changed_before_it_fetched_the_engine_is_not_offered_it_any_more)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+    json_t *nothing = json_object();
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), engine);
+    give_attributes(&place, "d1", &ada, TRT_10_9); /* it would not load there, and there is none */
+    assert_string_equal(offered(&place, "d1"), "");
+    give_attributes(&place, "d1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), engine);
+    label(&place, "d1", "delivery", "swupdate"); /* in a container that nobody attached */
+    assert_string_equal(offered(&place, "d1"), "");
+    label(&place, "d1", "delivery", NULL);
+    assert_string_equal(offered(&place, "d1"), engine);
+    WELL(tn_fleet_attributes(place.fleet, device(&place, "d1"), TN_ATTRIBUTES_REPLACE, nothing, NOW,
+                             &err));
+    assert_string_equal(offered(&place, "d1"), "");
+    json_decref(nothing);
+    place_done(&place);
+}
+
+TEST(device__that_no_filter_wants_any_more_is_not_offered_what_it_has_not_fetched)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    label(&place, "d1", "site", "north");
+    label(&place, "d2", "site", "north");
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .filter = "site=north" });
+    WELL(tn_fleet_retrieved(place.fleet, device(&place, "d2"), action_id(&place, "d2"), NOW, &err));
+    label(&place, "d1", "site", NULL);
+    label(&place, "d2", "site", NULL);
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_string_equal(offered(&place, "d2"), engine); /* it may be half-way through */
+    place_restart(&place);
+    assert_string_equal(offered(&place, "d1"), "");
+    place_done(&place);
+}
+
+TEST(first__place_of_a_device_that_changed_goes_to_the_next_at_once)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "1", .first = 1 });
+    assert_string_equal(offered(&place, "d2"), "");
+    give_attributes(&place, "d1", &ada, TRT_10_9);
+    assert_string_equal(offered(&place, "d1"), "");
+    assert_string_equal(offered(&place, "d2"), engine);
+    place_done(&place);
+}
+
 TEST(hole__closes_by_itself_when_its_engine_is_added)
 {
     struct place place = place_with(NULL);
@@ -1069,6 +1128,11 @@ int main(void)
         cmocka_unit_test(device__that_runs_the_engine_already_gets_no_action),
         cmocka_unit_test(device__may_download_again_what_it_runs_of_every_model),
         cmocka_unit_test(device__that_changes_its_runtime_is_matched_anew),
+        cmocka_unit_test(
+            device__that_changed_before_it_fetched_the_engine_is_not_offered_it_any_more),
+        cmocka_unit_test(
+            device__that_no_filter_wants_any_more_is_not_offered_what_it_has_not_fetched),
+        cmocka_unit_test(first__place_of_a_device_that_changed_goes_to_the_next_at_once),
         cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
         cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
         cmocka_unit_test(filter__takes_the_operators_word_before_that_of_the_device),
