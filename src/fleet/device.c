@@ -203,6 +203,8 @@ int tn_fleet_enroll(struct tn_fleet *fleet, const char *id, const char *token, c
         if (!device)
             return fleet_hurt(fleet, TN_E_NOMEM);
         device->created_ms = now_ms;
+        /* its evidence outlived it, if it was here before: as many as there can be */
+        device->failures = (int64_t)fleet->evidence.count;
         fleet->devices_sorted = false;
     }
     if (token) {
@@ -387,7 +389,7 @@ static int settle(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_
 
     if (rc == TN_OK)
         rc = device_put(fleet, device, err);
-    return rc < 0 ? rc : deploy_device(fleet, device, now_ms, err);
+    return rc < 0 ? rc : deploy_changed(fleet, device, now_ms, err);
 }
 
 int tn_fleet_attributes(struct tn_fleet *fleet, struct tn_fleet_device *device,

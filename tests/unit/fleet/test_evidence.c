@@ -290,6 +290,26 @@ TEST(operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log)
     place_done(&scene.place);
 }
 
+TEST(device__that_is_removed_and_comes_back_is_not_offered_what_failed_on_it)
+{
+    struct place place = place_new();
+    const char *engine;
+
+    add_release(&place, "m", "1");
+    engine = add_engine(&place, "1", &ada, TRT_10_6);
+    (void)add_device(&place, "other", &ada, TRT_10_6);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    finish_saying(&place, "other", "ok", "", false);
+    finish_saying(&place, "d1", "failed", "no-memory", false);
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d1"), "");
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    assert_string_equal(offered(&place, "d2"), engine);
+    place_done(&place);
+}
+
 /* ---- figures ---- */
 
 TEST(figures__count_loads_times_states_holes_and_what_runs)
@@ -412,6 +432,7 @@ int main(void)
         cmocka_unit_test(success_of_a_foreign_client__means_a_file_and_proves_no_engine),
         cmocka_unit_test(
             operator__overrules_evidence_in_both_directions_and_it_is_in_the_audit_log),
+        cmocka_unit_test(device__that_is_removed_and_comes_back_is_not_offered_what_failed_on_it),
         cmocka_unit_test(figures__count_loads_times_states_holes_and_what_runs),
         cmocka_unit_test(figures__of_a_device_that_is_another_each_time_stay_few),
         cmocka_unit_test(figures__call_silent_who_has_polled_and_stopped_not_who_is_awaited),
