@@ -272,7 +272,8 @@ const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_devi
     return NULL;
 }
 
-/* What was offered and not yet fetched makes way for what is meant now. */
+/* What was offered and not yet fetched makes way for what is meant now, also for nothing: what an
+ * older deployment or the channel's last release offered is not meant any more. */
 static int replace_pending(struct tn_fleet *fleet, struct tn_fleet_device *device,
                            const struct deployment *deployment, const struct candidate *pick,
                            int64_t now_ms, struct tn_error *err)
@@ -282,8 +283,10 @@ static int replace_pending(struct tn_fleet *fleet, struct tn_fleet_device *devic
     if (active->state != ACTION_PENDING ||
         strcmp(active->deployment->model, deployment->model) != 0)
         return TN_OK;
-    if (strcmp(active->engine->hex, pick->engine->hex) == 0 &&
+    if (pick && strcmp(active->engine->hex, pick->engine->hex) == 0 &&
         active->deployment->assignment == deployment->assignment)
+        return TN_OK;
+    if (!pick && active->deployment == deployment && active->engine->release == deployment->release)
         return TN_OK;
     return action_withdraw(fleet, active, "superseded before the device fetched it", now_ms, err);
 }
@@ -315,11 +318,11 @@ static int consider(struct tn_fleet *fleet, struct tn_fleet_device *device,
     const struct candidate *pick = deploy_pick(fleet, device, deployment);
     int rc = TN_OK;
 
-    if (!pick || is_full(deployment, device))
+    if (is_full(deployment, device))
         return TN_OK;
     if (device->active)
         rc = replace_pending(fleet, device, deployment, pick, now_ms, err);
-    if (rc < 0 || device->active || is_done(device, deployment, pick->engine))
+    if (rc < 0 || !pick || device->active || is_done(device, deployment, pick->engine))
         return rc;
     return action_assign(fleet, device, deployment, pick->engine, now_ms, err);
 }

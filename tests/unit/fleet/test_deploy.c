@@ -284,6 +284,39 @@ TEST(channel__that_moves_gives_its_devices_the_other_release)
     place_done(&place);
 }
 
+TEST(channel__that_moves_to_a_hole_takes_back_what_was_not_fetched)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    add_release(&place, "m", "2");
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    (void)deploy_with(&place, (struct tn_deploy) { .channel = "stable" });
+    assert_string_equal(offered(&place, "d1"), engine);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), "");
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), engine);
+    place_done(&place);
+}
+
+TEST(deployment__that_is_newer_and_a_hole_for_a_device_takes_back_what_an_older_one_offered)
+{
+    const char *engine;
+    struct place place = place_with(&engine);
+
+    add_release(&place, "m", "2");
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)add_device(&place, "d2", &ada, TRT_10_6);
+    label(&place, "d2", "site", "north");
+    (void)deploy(&place, "1");
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "2", .filter = "site=north" });
+    assert_string_equal(offered(&place, "d1"), engine);
+    assert_string_equal(offered(&place, "d2"), "");
+    place_done(&place);
+}
+
 TEST(channel__that_moves_back_gives_again_what_was_only_withdrawn)
 {
     const char *first;
@@ -1138,6 +1171,9 @@ int main(void)
         cmocka_unit_test(filter__takes_the_operators_word_before_that_of_the_device),
         cmocka_unit_test(deploy__refuses_a_release_or_channel_that_is_not_there),
         cmocka_unit_test(channel__that_moves_gives_its_devices_the_other_release),
+        cmocka_unit_test(channel__that_moves_to_a_hole_takes_back_what_was_not_fetched),
+        cmocka_unit_test(
+            deployment__that_is_newer_and_a_hole_for_a_device_takes_back_what_an_older_one_offered),
         cmocka_unit_test(channel__that_moves_back_gives_again_what_was_only_withdrawn),
         cmocka_unit_test(
             deployment__of_the_same_model_that_is_newer_counts_for_the_devices_that_both_want),
