@@ -20,7 +20,7 @@ enum { TN_TENSORRT_DIMS_MAX = 8 };
       "put it beside the model under that name")                                                   \
     X(EXTERNAL_SHORT, STOPS, "external-data-short",                                                \
       "a file of weights is shorter than the model says",                                          \
-      "copy it again, whole (TensorRT-RTX 1.4 to 1.6 would die by SIGBUS)")                        \
+      "copy it again, whole (TensorRT-RTX 1.4 to 1.6 die of it, or build from what lies behind)")  \
     X(NO_OUTPUTS, STOPS, "no-outputs", "the model has no output",                                  \
       "export it again with its outputs")                                                          \
     X(UNSUPPORTED_TYPE, STOPS, "unsupported-type",                                                 \

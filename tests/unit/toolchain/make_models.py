@@ -1,12 +1,10 @@
-"""Writes the small ONNX models of test_toolchain.c into a folder: make_models.py FOLDER [WHEELS].
+"""Writes the small ONNX models of test_toolchain.c into a folder: make_models.py FOLDER [MODELS].
 
-Run by the Python of a TensorRT-RTX environment that also has onnx. With WHEELS, real models are
-taken out of the packages' wheels there: ocr_det.onnx and magika.onnx."""
-import glob
+Run by the Python of a TensorRT-RTX environment that also has onnx. With MODELS, the folder that
+`make test` fills with packages that hold models, two real ones too: ocr_det.onnx and magika.onnx."""
 import os
 import shutil
 import sys
-import zipfile
 
 import numpy as np
 import onnx
@@ -68,12 +66,11 @@ def main():
     densenet = os.path.join(os.path.dirname(onnx.__file__), "backend/test/data/light/light_densenet121.onnx")
     if os.path.exists(densenet):
         shutil.copyfile(densenet, "densenet.onnx")
-    for name, package, member in (
-            ("ocr_det.onnx", "rapidocr_onnxruntime-*.whl", "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"),
-            ("magika.onnx", "magika-*.whl", "magika/models/standard_v3_3/model.onnx")):
-        for wheel in glob.glob(os.path.join(sys.argv[2], package)) if len(sys.argv) > 2 else ():
-            with open(name, "wb") as file:
-                file.write(zipfile.ZipFile(wheel).read(member))
+    for name, path in (
+            ("ocr_det.onnx", "demo/rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"),
+            ("magika.onnx", "test/magika/models/standard_v3_3/model.onnx")):
+        if len(sys.argv) > 2:
+            shutil.copyfile(os.path.join(sys.argv[2], path), name)
 
 
 main()

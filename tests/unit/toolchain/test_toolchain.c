@@ -1,8 +1,8 @@
 /*
  * Builds with the real TensorRT-RTX: $TENON_RTX_PYTHON is the Python of an environment that has it,
  * onnx and onnxconverter-common (1.7.1.116 when this was written), $TENON_RTX16_PYTHON one of
- * 1.6.1.120, $TENON_TEST_WHEELS a folder with wheels of packages that hold models. What is not
- * there is skipped. Only children that misbehave in ways the real one does not are fakes.
+ * 1.6.1.120, $TENON_MODELS the folder of packages that hold models, as tools/test makes it. What is
+ * not there is skipped. Only children that misbehave in ways the real one does not are fakes.
  */
 #include "toolchain/toolchain.h"
 
@@ -301,14 +301,17 @@ TEST(toolchain_build__says_that_external_data_is_short)
                  "out of range");
 }
 
-TEST(toolchain_build__survives_the_bus_error_of_1_6_over_short_external_data)
+/* 1.6 reads on behind the end of the file: what lies there decides whether it dies, and of what. */
+TEST(toolchain_build__survives_what_1_6_reads_behind_short_external_data)
 {
     struct job job;
 
     job_init(&job, rtx16(), "ext-short.onnx", NULL);
     run(&job);
-    assert_ended(&job, TN_BUILD_TROUBLE, "build", "signal", "died on signal 7 (SIGBUS)");
-    assert_int_equal(job.result.signal, SIGBUS);
+    if (job.result.outcome == TN_BUILD_DONE)
+        skip(); /* of whatever lay there: the preflight of a build never lets it come so far */
+    assert_ended(&job, TN_BUILD_TROUBLE, "build", "signal", "died on signal ");
+    assert_true(job.result.signal == SIGBUS || job.result.signal == SIGSEGV);
     job_done(&job);
 }
 
@@ -1033,8 +1036,8 @@ static void run_or_die(const char *const *argv)
 static int make_folder(void **state)
 {
     char script[PATH_MAX];
-    const char *python = getenv("TENON_RTX_PYTHON"), *wheels = getenv("TENON_TEST_WHEELS");
-    const char *argv[] = { python, "-I", "-B", script, folder, wheels, NULL };
+    const char *python = getenv("TENON_RTX_PYTHON"), *models = getenv("TENON_MODELS");
+    const char *argv[] = { python, "-I", "-B", script, folder, models, NULL };
     (void)state;
 
     (void)snprintf(folder, sizeof(folder), "%s/tn-toolchain-XXXXXX",
@@ -1066,7 +1069,7 @@ int main(void)
         cmocka_unit_test(toolchain_build__refuses_string_tensors),
         cmocka_unit_test(toolchain_build__says_that_external_data_is_missing),
         cmocka_unit_test(toolchain_build__says_that_external_data_is_short),
-        cmocka_unit_test(toolchain_build__survives_the_bus_error_of_1_6_over_short_external_data),
+        cmocka_unit_test(toolchain_build__survives_what_1_6_reads_behind_short_external_data),
         cmocka_unit_test(toolchain_build__builds_with_whole_external_data),
         cmocka_unit_test(toolchain_build__calls_a_missing_model_trouble),
         cmocka_unit_test(toolchain_build__refuses_a_misspelt_input_which_the_library_takes),
