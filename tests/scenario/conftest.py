@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -12,6 +13,9 @@ BUILD = pathlib.Path(TENON).parent
 RTX = os.environ.get("TENON_RTX_PYTHON")
 RTX16 = os.environ.get("TENON_RTX16_PYTHON")
 MODELS = pathlib.Path(os.environ.get("TENON_MODELS", ROOT / "venv" / "models"))
+
+# `make test &` runs with SIGINT ignored, which children would inherit
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 needs_rtx = pytest.mark.skipif(not RTX, reason="needs TENON_RTX_PYTHON (make test sets it)")
 
