@@ -135,7 +135,7 @@ struct tn_row_token {
     int64_t created_ms, revoked_ms;
 };
 
-/** What somebody did. Key: seq, given by tn_db_put() when 0. Only ever added. */
+/** What somebody did. Key: seq, given by tn_db_put() when 0. Never changed. */
 struct tn_row_audit {
     int64_t seq, time_ms;
     const char *who, *what, *detail; /* detail: JSON object */
@@ -215,6 +215,7 @@ enum tn_query {
     TN_QUERY_ACTIONS_FAILED,    /* before id `number`, newest first */
     TN_QUERY_ACTIONS_OF_DEVICE, /* the settled ones of `text` before id `number`, newest first */
     TN_QUERY_ACTIONS_SETTLED,   /* after id `number`, oldest first */
+    TN_QUERY_AUDIT,             /* after seq `number`, oldest first */
     TN_QUERY_COUNT
 };
 struct tn_question {

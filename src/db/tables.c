@@ -99,6 +99,7 @@ const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT] = {
         "\"settled\" = 1 AND \"device\" = ?2 AND \"id\" < ?1 ORDER BY \"id\" DESC" },
     [TN_QUERY_ACTIONS_SETTLED] = { TN_TABLE_ACTION, NULL,
         "\"settled\" = 1 AND \"id\" > ?1 ORDER BY \"id\"" },
+    [TN_QUERY_AUDIT] = { TN_TABLE_AUDIT, NULL, "\"seq\" > ?1 ORDER BY \"seq\"" },
 };
 /* clang-format on */
 

@@ -32,6 +32,7 @@ struct tn_fleet_options {
     int64_t pause_percent;         /* … of which so many percent failed (20) */
     int64_t history_most;          /* status rows kept per action (100) */
     int64_t keep_actions_ms;       /* ended actions that decide nothing any more (90 days) */
+    int64_t keep_audit_ms;         /* entries of the audit log (0: for ever) */
     int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
     int64_t devices_most;          /* (2000000) */
     int64_t (*monotonic_ns)(void); /* how long a match takes (NULL: not measured) */
@@ -338,6 +339,10 @@ json_t *tn_fleet_tokens_json(struct tn_fleet *fleet);
 const char *tn_fleet_channel(const struct tn_fleet *fleet, const char *model, const char *channel);
 /** The audit log, newest first: {seq, time, who, what, detail}. */
 json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct tn_error *err);
+/** Removes at most `most` entries that are older than options say, but never the newest 1000; call
+ * it now and then. @return as tn_db_delete() */
+int tn_fleet_forget_audit(struct tn_fleet *fleet, int64_t now_ms, size_t most,
+                          struct tn_error *err);
 /**
  * The four-way map: an array of rows {model, version, platform, runtime, class, class_key, gpu,
  * cuda, delivery, devices, running, waiting, engine {digest, name, precision, proven, exact}|null,

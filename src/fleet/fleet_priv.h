@@ -13,6 +13,7 @@
  *   evidence.c what devices said about engines; when an engine is stopped
  *   declare.c  what a device says it runs already
  *   poll.c     how often devices are to ask
+ *   audit.c    who did what, and how long that is kept
  *   load.c     counters of loads; outcome.c: the loads that devices tell of, each counted once
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
@@ -358,6 +359,12 @@ struct tn_fleet {
     struct load_series *changed_loads; /* since the last commit */
 };
 
+/* ---- audit.c ---- */
+
+/** A line of the audit log; `detail_steal` may be NULL. */
+int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
+                json_t *detail_steal, struct tn_error *err);
+
 /* ---- fleet.c ---- */
 
 /** Marks memory as ahead of the disk when `rc` is a failure; returns `rc`. */
@@ -365,9 +372,6 @@ int fleet_hurt(struct tn_fleet *fleet, int rc);
 int fleet_put(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err);
 int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row,
                  struct tn_error *err);
-/** A line of the audit log; `detail_steal` may be NULL. */
-int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
-                json_t *detail_steal, struct tn_error *err);
 int list_add(struct list *list, void *item, struct tn_error *err);
 void list_remove_at(struct list *list, size_t at);
 void list_done(struct list *list);
