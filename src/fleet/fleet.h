@@ -193,6 +193,7 @@ struct tn_deploy {
     int64_t first;      /* stop after so many; 0 = all */
     bool accept_may_load;
     const char *type; /* "forced", "soft", "download-only"; NULL = forced */
+    bool confirm;     /* each device is asked before; who does not know how to answer waits */
 };
 /** Assigns at once to every device that matches and has an engine. @return 0, TN_E_INVALID (filter,
  * with a caret), TN_E_NOTFOUND */
@@ -212,10 +213,11 @@ int tn_fleet_deployment_force(struct tn_fleet *fleet, int64_t id, const char *wh
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char *state; /* "pending" "retrieved" "running" "canceling" "finished" "downloaded"
-                          "error" "canceled" */
+    const char *state; /* "wait_for_confirmation" "pending" "retrieved" "running" "canceling"
+                          "finished" "downloaded" "error" "canceled" */
     enum tn_assignment assignment;
     bool canceling;
+    bool waiting; /* for the device's word: it is not to install it yet */
     const char *model, *version;
     const char *digest; /* of the engine */
     const char *name;   /* engine file name */
@@ -261,6 +263,21 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              struct tn_error *err);
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err);
+
+/** The device's word about an action that waits for it: confirmed, it is to do; denied, it waits
+ * on.
+ * @param confirmation "confirmed" or "denied"
+ * @param said details and code; the rest is not read
+ * @return 0; TN_E_NOTFOUND (no such action, or it does not wait); TN_E_CANCELLED (it has ended:
+ * 410); TN_E_INVALID (another word) */
+int tn_fleet_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                     const char *confirmation, const struct tn_feedback *said, int64_t now_ms,
+                     struct tn_error *err);
+/** From now on the device confirms all that it is given, what waits now as well; or it does not. */
+int tn_fleet_auto_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, bool active,
+                          int64_t now_ms, struct tn_error *err);
+/** Since when it does; 0 = it does not. */
+int64_t tn_fleet_auto_confirm_ms(const struct tn_fleet_device *device);
 /** Removes at most `most` actions that ended long ago and decide nothing any more; call it now and
  * then. The figures of their deployments stay. */
 int tn_fleet_forget_actions(struct tn_fleet *fleet, int64_t now_ms, size_t most,

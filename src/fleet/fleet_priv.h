@@ -68,9 +68,10 @@ struct tn_fleet_device {
     char *registered_by;
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
-    int64_t ended_action; /* the newest that ended and may have changed it; 0 = none */
-    int64_t told_action;  /* what that was when it gave its attributes */
-    int64_t poll_seconds; /* 0 = the server's */
+    int64_t ended_action;    /* the newest that ended and may have changed it; 0 = none */
+    int64_t told_action;     /* what that was when it gave its attributes */
+    int64_t poll_seconds;    /* 0 = the server's */
+    int64_t auto_confirm_ms; /* since when it confirms all that it is given; 0 = it does not */
     char *declared_model, *declared_version; /* said to run, by an engine that is not known */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
@@ -227,6 +228,7 @@ struct deployment {
     int64_t created_ms;
     struct release *release;  /* what it is for now; NULL = none yet */
     struct deployment *later; /* the next running one of the same model */
+    bool confirm;             /* devices are asked before */
     int64_t brake_from;       /* actions from this id on count for the brake */
     int64_t assigned, finished, failed, canceled, withdrawn;
     int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
@@ -235,6 +237,7 @@ struct deployment {
 };
 
 enum action_state {
+    ACTION_WAITING, /* for the device's word that it may be given to it */
     ACTION_PENDING,
     ACTION_RETRIEVED,
     ACTION_RUNNING,
@@ -540,6 +543,8 @@ void action_done(struct action *action);
 void action_free(struct action *action);
 const char *action_state_name(enum action_state state);
 bool action_active(const struct action *action);
+/** The device has not fetched it: it may be taken back, and nobody hears of it. */
+bool action_unfetched(const struct action *action);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);
