@@ -318,7 +318,9 @@ def test_get__passes_over_what_the_server_revoked_with_and_without_it(published,
     """The store has it already; building gives the very same bytes again."""
     model, wanted = built / "small.onnx", ("--for", f"rtx4090+{RUNTIME}")
     by_channel = ("small@stable", "--remote", published.url, *wanted)
+    by_release = ("small@1", *by_channel[1:])  # its listing is kept from before
     digest = answer("get", *by_channel)[0]["digest"]
+    assert answer("get", *by_release)[0]["digest"] == digest
     run("engine", "revoke", digest, "--why", "wrong calibration")
     first = run("get", *by_channel)
     assert first.returncode == 1 and f"revoked on {published.url}: wrong calibration" in first.stderr
@@ -326,7 +328,7 @@ def test_get__passes_over_what_the_server_revoked_with_and_without_it(published,
     again, = answer("get", *by_channel, status=1)
     assert again["ladder"][0]["result"] == "refused" and again["warnings"] == [], "it is said once, and not built again"
     published.end()
-    for asked in (by_channel, ("small", *wanted), (model, *wanted)):
+    for asked in (by_channel, by_release, ("small", *wanted), (model, *wanted)):
         away = run("get", *asked)
         assert away.returncode == 1 and "wrong calibration" in away.stderr, asked
     listed, = told("cache", "ls")
@@ -334,7 +336,7 @@ def test_get__passes_over_what_the_server_revoked_with_and_without_it(published,
     assert told("cache", "explain", model, *wanted)[0]["engines"][0]["revoked"] == listed["revoked"]
     assert "tenon cache bless" in run("cache", "explain", model, *wanted).stdout
     assert run("cache", "bless", digest).returncode == 0
-    for asked in (by_channel, ("small", *wanted), (model, *wanted)):
+    for asked in (by_channel, by_release, ("small", *wanted), (model, *wanted)):
         assert answer("get", *asked)[0]["digest"] == digest, asked
     assert told("cache", "ls")[0]["revoked"]["in_force"] is False
 
