@@ -42,6 +42,7 @@ static json_t *engine_json(const struct tn_explain_rung *rung,
     tn_json_set_str(json, "path", engine->entry.path);
     tn_json_set_str(json, "name", engine->entry.record.name);
     tn_json_set_str(json, "first", first_field(engine));
+    tn_json_set(json, "revoked", tn_revocation_to_json(&engine->entry.revoked));
     tn_json_set(json, "differences", differences_json(rung, engine));
     return json;
 }
@@ -66,12 +67,17 @@ static int rung_json(const struct tn_explain_rung *rung, struct tn_error *err)
 
 static void engine_text(const struct tn_explain_rung *rung, const struct tn_explain_engine *engine)
 {
-    char hex[TN_DIGEST_HEX];
+    const struct tn_revocation *revoked = &engine->entry.revoked;
+    char hex[TN_DIGEST_HEX], why[TN_REVOCATION_TEXT];
 
     tn_digest_hex(&engine->entry.record.digest, hex);
     (void)printf("  %.12s  %s: %s%s\n", hex, engine->entry.record.name,
                  engine->count ? "differs first in " : "the wanted one",
                  engine->count ? first_field(engine) : "");
+    tn_revocation_print(revoked, why);
+    if (revoked->by[0])
+        (void)printf("    %s%s\n", why,
+                     revoked->in_force ? "; tenon cache bless overrules it" : "; overruled");
     for (size_t i = 0; i < TN_RECIPE_FIELD_COUNT; i++)
         if (engine->differs[i])
             (void)printf("    %-18s wanted %s\n    %-18s there  %s\n",

@@ -20,8 +20,8 @@ static void print_row(const struct tn_entry *entry)
 
     tn_digest_hex(&entry->record.digest, hex);
     tn_text_add_bytes(&size, entry->record.plan_bytes);
-    (void)printf("%.12s  %10s  %-7s %s\n", hex, tn_buf_text(&size), tn_level_name(entry->level),
-                 entry->record.name);
+    (void)printf("%.12s  %10s  %-7s %s%s\n", hex, tn_buf_text(&size), tn_level_name(entry->level),
+                 entry->record.name, entry->revoked.in_force ? " (revoked)" : "");
 }
 
 static int print_json(const struct tn_entries *all, struct tn_error *err)

@@ -28,12 +28,8 @@ static void release_path(struct tn_buf *path, const char *model, const char *ver
     tn_url_add_segment(path, version);
 }
 
-static bool is_revoked(const json_t *engine)
-{
-    return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
-}
-
-/* Records of engines that are in force, each with its signatures as a further member. */
+/* Records of engines, each with what the server says of it as further members: its signatures, and
+ * why it was revoked where that was done. */
 static int add_records(struct tn_net *net, const char *model, const char *version, json_t *records,
                        struct tn_error *err)
 {
@@ -50,9 +46,11 @@ static int add_records(struct tn_net *net, const char *model, const char *versio
     {
         json_t *record = json_object_get(engine, "record");
 
-        if (rc != TN_OK || !json_is_object(record) || is_revoked(engine))
+        if (rc != TN_OK || !json_is_object(record))
             continue;
         tn_json_set(record, "signatures", json_incref(json_object_get(engine, "signatures")));
+        if (strcmp(tn_json_str(engine, "state", ""), "revoked") == 0)
+            tn_json_set(record, "revoked", json_string(tn_json_str(engine, "revoked_why", "")));
         (void)json_array_append(records, record);
     }
     return rc;

@@ -292,6 +292,9 @@ static const struct tn_option deploy_options[] = {
     { "type", 0, TN_ARG_CHOICE, NULL, "forced|soft|download-only", false,
       "How it is meant: soft lets a device wait, download-only has it fetch the engine and "
       "install nothing (default: forced)." },
+    { "confirm", 0, TN_ARG_NONE, NULL, NULL, false,
+      "Each device is asked first. SWUpdate, rauc-hawkbit-updater and Zephyr cannot answer: they "
+      "wait until the deployment is stopped." },
     { "accept", 0, TN_ARG_CHOICE, NULL, "loads|may-load", false,
       "Also engines that may load, where none is sure to (default: loads)." },
     TN_NET_OPTIONS,

@@ -175,6 +175,7 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
     tn_json_set_str(body, "to", to);
     tn_json_set_str(body, "type", tn_given(call, "type"));
     tn_json_set(body, "accept_may_load", json_boolean(accept && strcmp(accept, "may-load") == 0));
+    tn_json_set(body, "confirm", json_boolean(tn_given(call, "confirm") != NULL));
     rc = tn_net_send(net, "POST", DEPLOYMENTS, json_incref(body), &answer, err);
     if (rc < 0)
         return rc;
@@ -231,6 +232,7 @@ static const struct tn_net_column deployment_columns[] = {
     { "to", "to", TN_CELL_TEXT },
     { "first", "first", TN_CELL_TEXT },
     { "type", "type", TN_CELL_TEXT },
+    { "confirm", "confirm", TN_CELL_TEXT },
     { "state", "state", TN_CELL_TEXT },
     { "why", "why", TN_CELL_TEXT },
     { "devices", "devices", TN_CELL_TEXT },

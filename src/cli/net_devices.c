@@ -105,6 +105,7 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "to do", "action/name", TN_CELL_TEXT },
         { "action", "action/id", TN_CELL_TEXT },
         { "its state", "action/state", TN_CELL_TEXT },
+        { "confirms all since", "auto_confirm", TN_CELL_AGO },
         { "last load", "load/time", TN_CELL_AGO },
         { "result", "load/result", TN_CELL_TEXT },
         { "of", "load/model", TN_CELL_TEXT },

@@ -33,6 +33,7 @@ struct tn_row_device {
     int64_t told_action;  /* the newest of its actions that had ended when it gave its attributes */
     int64_t poll_seconds; /* its own; 0 = the server's */
     const char *declared_model, *declared_version; /* what it says it runs; NULL = nothing */
+    int64_t auto_confirm_ms; /* since when it confirms all that it is given; 0 = it does not */
 };
 
 /** What an operator publishes. Key: model, version. Immutable but for `removed_ms` and further
@@ -91,6 +92,7 @@ struct tn_row_deployment {
     int64_t counted;    /* 0: an older program's row, whose actions are still to be counted */
     int64_t assigned, finished, failed, canceled, withdrawn; /* its actions, by how they ended */
     int64_t braked_finished, braked_failed;                  /* those that count for its brake */
+    int64_t confirm;                                         /* 1: devices are asked before */
 };
 
 /** What one device is to do. Key: id. All but state, detail, history and changed_ms never change.
@@ -100,9 +102,9 @@ struct tn_row_action {
     const char *device;
     int64_t deployment; /* 0 = none: the device declared that it runs the engine */
     const char *model, *version, *digest;
-    const char *state;  /* "pending", "retrieved", "running", "canceling", "finished", "downloaded",
-                           "error", "canceled", "withdrawn" */
-    const char *detail; /* the telling line of the last status */
+    const char *state;   /* "wait_for_confirmation", "pending", "retrieved", "running", "canceling",
+                            "finished", "downloaded",   "error", "canceled", "withdrawn" */
+    const char *detail;  /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;
     int64_t settled; /* 1: it has ended and decides nothing any more; tn_db_settle() */
@@ -135,7 +137,7 @@ struct tn_row_token {
     int64_t created_ms, revoked_ms;
 };
 
-/** What somebody did. Key: seq, given by tn_db_put() when 0. Only ever added. */
+/** What somebody did. Key: seq, given by tn_db_put() when 0. Never changed. */
 struct tn_row_audit {
     int64_t seq, time_ms;
     const char *who, *what, *detail; /* detail: JSON object */
@@ -215,6 +217,7 @@ enum tn_query {
     TN_QUERY_ACTIONS_FAILED,    /* before id `number`, newest first */
     TN_QUERY_ACTIONS_OF_DEVICE, /* the settled ones of `text` before id `number`, newest first */
     TN_QUERY_ACTIONS_SETTLED,   /* after id `number`, oldest first */
+    TN_QUERY_AUDIT,             /* after seq `number`, oldest first */
     TN_QUERY_COUNT
 };
 struct tn_question {

@@ -28,7 +28,7 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         TEXT(device, registered_by), INTEGER(device, created_ms), INTEGER(device, seen_ms),
         INTEGER(device, attributes_ms), LATER_INTEGER(device, told_action, 5),
         LATER_INTEGER(device, poll_seconds, 5), LATER_TEXT(device, declared_model, 5),
-        LATER_TEXT(device, declared_version, 5) } },
+        LATER_TEXT(device, declared_version, 5), LATER_INTEGER(device, auto_confirm_ms, 6) } },
     [TN_TABLE_RELEASE] = { "release", 1, false, .column = {
         KEY(release, model), KEY(release, version), TEXT(release, manifest),
         INTEGER(release, created_ms), TEXT(release, created_by),
@@ -53,7 +53,7 @@ const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT] = {
         LATER_INTEGER(deployment, finished, 5), LATER_INTEGER(deployment, failed, 5),
         LATER_INTEGER(deployment, canceled, 5), LATER_INTEGER(deployment, withdrawn, 5),
         LATER_INTEGER(deployment, braked_finished, 5),
-        LATER_INTEGER(deployment, braked_failed, 5) } },
+        LATER_INTEGER(deployment, braked_failed, 5), LATER_INTEGER(deployment, confirm, 6) } },
     [TN_TABLE_ACTION] = { "action", 1, true, .column = {
         SERIAL(action, id), FIXED(action, device, TEXT), FIXED(action, deployment, INTEGER),
         FIXED(action, model, TEXT), FIXED(action, version, TEXT), FIXED(action, digest, TEXT),
@@ -99,6 +99,7 @@ const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT] = {
         "\"settled\" = 1 AND \"device\" = ?2 AND \"id\" < ?1 ORDER BY \"id\" DESC" },
     [TN_QUERY_ACTIONS_SETTLED] = { TN_TABLE_ACTION, NULL,
         "\"settled\" = 1 AND \"id\" > ?1 ORDER BY \"id\"" },
+    [TN_QUERY_AUDIT] = { TN_TABLE_AUDIT, NULL, "\"seq\" > ?1 ORDER BY \"seq\"" },
 };
 /* clang-format on */
 

@@ -57,7 +57,7 @@ struct tn_query_desc {
 extern const struct tn_query_desc tn_db_queries[TN_QUERY_COUNT];
 
 /** The schema that this program writes (PRAGMA user_version). */
-enum { TN_DB_SCHEMA = 5 };
+enum { TN_DB_SCHEMA = 6 };
 
 /** By enum tn_table. */
 extern const struct tn_table_desc tn_db_tables[TN_TABLE_COUNT];

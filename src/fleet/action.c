@@ -23,11 +23,20 @@ enum {
     ACTION_ID_MAX = INT32_MAX,
     HISTORY_TEXT_MAX = 4 << 20, /* escapes, and many rows without details */
     WITHDRAWN_MOST = 8,         /* kept of one device */
+    CONFIRMATION_DETAILS = 20,
 };
 
 static const char *const state_names[ACTION_STATES] = {
-    "pending",    "retrieved", "running",  "canceling", "finished",
-    "downloaded", "error",     "canceled", "withdrawn",
+    "wait_for_confirmation",
+    "pending",
+    "retrieved",
+    "running",
+    "canceling",
+    "finished",
+    "downloaded",
+    "error",
+    "canceled",
+    "withdrawn",
 };
 
 const char *action_state_name(enum action_state state)
@@ -38,6 +47,11 @@ const char *action_state_name(enum action_state state)
 bool action_active(const struct action *action)
 {
     return action->state < ACTION_FINISHED;
+}
+
+bool action_unfetched(const struct action *action)
+{
+    return action->state == ACTION_WAITING || action->state == ACTION_PENDING;
 }
 
 /* ---- DDI's words ---- */
@@ -316,10 +330,11 @@ int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err)
 {
+    bool waits = deployment->confirm && device->auto_confirm_ms == 0;
     const struct action like = { .device = device,
                                  .deployment = deployment,
                                  .engine = engine,
-                                 .state = ACTION_PENDING,
+                                 .state = waits ? ACTION_WAITING : ACTION_PENDING,
                                  .created_ms = now_ms,
                                  .changed_ms = now_ms };
     int rc = give(fleet, &like, err);
@@ -347,7 +362,7 @@ int action_declare(struct tn_fleet *fleet, struct tn_fleet_device *device, struc
 static bool is_offered(const struct action *action)
 {
     return action_active(action) &&
-           (action->state != ACTION_PENDING || action->deployment->state == DEPLOYMENT_RUNNING);
+           (!action_unfetched(action) || action->deployment->state == DEPLOYMENT_RUNNING);
 }
 
 void action_fill(const struct tn_fleet *fleet, const struct action *action,
@@ -363,6 +378,7 @@ void action_fill(const struct tn_fleet *fleet, const struct action *action,
         /* a device knows nothing of the difference: it must not do it, that is all */
         .state = state_names[action->state == ACTION_WITHDRAWN ? ACTION_CANCELED : action->state],
         .canceling = action->state == ACTION_CANCELING,
+        .waiting = action->state == ACTION_WAITING,
         .assignment = action->deployment ? action->deployment->assignment : TN_ASSIGN_FORCED,
         .model = engine->release->model,
         .version = engine->release->version,
@@ -516,7 +532,7 @@ static int end_pending(struct tn_fleet *fleet, struct action *action, enum actio
 {
     int rc = fleet_hurt(fleet, set_detail(action, why, err));
 
-    assert(action->state == ACTION_PENDING);
+    assert(action_unfetched(action));
     return rc < 0 ? rc : change(fleet, action, state, now_ms, err);
 }
 
@@ -531,7 +547,7 @@ int action_stop(struct tn_fleet *fleet, struct action *action, const char *why, 
 {
     int rc;
 
-    if (action->state == ACTION_PENDING)
+    if (action_unfetched(action))
         return end_pending(fleet, action, ACTION_CANCELED, why, now_ms, err);
     if (action->state == ACTION_CANCELING)
         return TN_OK;
@@ -677,7 +693,8 @@ int tn_fleet_feedback(struct tn_fleet *fleet, struct tn_fleet_device *device, in
 
     if (rc < 0)
         return rc;
-    if (!action || (action_active(action) && !is_offered(action)))
+    if (!action || (action_active(action) && !is_offered(action)) ||
+        action->state == ACTION_WAITING)
         return tn_fail(err, TN_E_NOTFOUND, "no action %lld of this device", (long long)id);
     if (!action_active(action))
         return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
@@ -721,6 +738,70 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
     if (rc == TN_OK)
         rc = change(fleet, action, next_canceling(feedback), now_ms, err);
     return rc < 0 || action_active(action) ? rc : deploy_device(fleet, device, now_ms, err);
+}
+
+/* ---- confirmations ---- */
+
+static const char *const confirmations[] = { "confirmed", "denied" };
+
+/* What it said, as a row of its history. */
+static int keep_confirmation(struct tn_fleet *fleet, struct action *action, const char *word_,
+                             const struct tn_feedback *said, int64_t now_ms, struct tn_error *err)
+{
+    const char *details[CONFIRMATION_DETAILS] = { word_ };
+    struct tn_feedback row = { .execution = executions[PROCEEDING],
+                               .finished = outcomes[NONE],
+                               .details = details,
+                               .detail_count = 1,
+                               .code = said ? said->code : INT64_MIN };
+
+    for (size_t i = 0; said && i < said->detail_count && row.detail_count < TN_COUNT(details); i++)
+        details[row.detail_count++] = said->details[i];
+    return keep_status(fleet, action, &row, now_ms, err);
+}
+
+int tn_fleet_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                     const char *confirmation, const struct tn_feedback *said, int64_t now_ms,
+                     struct tn_error *err)
+{
+    tn_auto(action_done) struct action read = { .id = 0 };
+    struct action *action = of_device(fleet, device, id, &read);
+    int which = word(confirmations, TN_COUNT(confirmations), confirmation);
+    int rc;
+
+    if (which < 0)
+        return tn_fail(err, TN_E_INVALID, "a confirmation is 'confirmed' or 'denied'");
+    if (action && !action_active(action))
+        return tn_fail(err, TN_E_CANCELLED, "action %lld has ended: %s", (long long)id,
+                       state_names[action->state]);
+    if (!action || action->state != ACTION_WAITING || !is_offered(action))
+        return tn_fail(err, TN_E_NOTFOUND, "action %lld waits for no confirmation", (long long)id);
+    rc = keep_confirmation(fleet, action, confirmations[which], said, now_ms, err);
+    return rc < 0
+               ? rc
+               : change(fleet, action, which == 0 ? ACTION_PENDING : ACTION_WAITING, now_ms, err);
+}
+
+int64_t tn_fleet_auto_confirm_ms(const struct tn_fleet_device *device)
+{
+    return device->auto_confirm_ms;
+}
+
+int tn_fleet_auto_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, bool active,
+                          int64_t now_ms, struct tn_error *err)
+{
+    struct action *action = device->active;
+    int rc;
+
+    if (active == (device->auto_confirm_ms != 0))
+        return TN_OK;
+    device->auto_confirm_ms = !active ? 0 : now_ms > 0 ? now_ms : 1;
+    rc = device_put(fleet, device, err);
+    if (rc < 0 || !active || !action || action->state != ACTION_WAITING)
+        return rc;
+    rc = keep_confirmation(fleet, action, "confirmed: the device confirms everything", NULL, now_ms,
+                           err);
+    return rc < 0 ? rc : change(fleet, action, ACTION_PENDING, now_ms, err);
 }
 
 /* ---- JSON ---- */

@@ -63,8 +63,7 @@ static int drop_pending(struct tn_fleet *fleet, struct tn_fleet_device *device, 
 {
     struct action *active = device->active;
 
-    if (!active || active->state != ACTION_PENDING ||
-        strcmp(active->engine->release->model, model) != 0)
+    if (!active || !action_unfetched(active) || strcmp(active->engine->release->model, model) != 0)
         return TN_OK;
     return action_withdraw(fleet, active, "the device says what it runs", now_ms, err);
 }

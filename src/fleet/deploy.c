@@ -75,6 +75,7 @@ int deployment_put(struct tn_fleet *fleet, const struct deployment *deployment,
                                      .created_ms = deployment->created_ms,
                                      .created_by = deployment->created_by,
                                      .brake_from = deployment->brake_from,
+                                     .confirm = deployment->confirm,
                                      .counted = 1,
                                      .assigned = deployment->assigned,
                                      .finished = deployment->finished,
@@ -132,6 +133,7 @@ static struct deployment *deployment_new(const struct tn_row_deployment *row, st
     deployment->id = row->id;
     deployment->first = row->first;
     deployment->accept_may_load = row->accept_may_load != 0;
+    deployment->confirm = row->confirm != 0;
     deployment->created_ms = row->created_ms;
     deployment->brake_from = row->brake_from;
     take_counts(deployment, row);
@@ -280,11 +282,11 @@ static int replace_pending(struct tn_fleet *fleet, struct tn_fleet_device *devic
 {
     struct action *active = device->active;
 
-    if (active->state != ACTION_PENDING ||
-        strcmp(active->deployment->model, deployment->model) != 0)
+    if (!action_unfetched(active) || strcmp(active->deployment->model, deployment->model) != 0)
         return TN_OK;
     if (pick && strcmp(active->engine->hex, pick->engine->hex) == 0 &&
-        active->deployment->assignment == deployment->assignment)
+        active->deployment->assignment == deployment->assignment &&
+        active->deployment->confirm == deployment->confirm)
         return TN_OK;
     if (!pick && active->deployment == deployment && active->engine->release == deployment->release)
         return TN_OK;
@@ -332,7 +334,7 @@ int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_
 {
     int rc = TN_OK;
 
-    if (!device->class || (device->active && device->active->state != ACTION_PENDING))
+    if (!device->class || (device->active && !action_unfetched(device->active)))
         return TN_OK;
     for (size_t i = 0; rc == TN_OK && i < fleet->running.count; i++) {
         struct deployment *deployment = fleet->running.item[i];
@@ -361,7 +363,7 @@ int deploy_changed(struct tn_fleet *fleet, struct tn_fleet_device *device, int64
     struct action *active = device->active;
     int rc = TN_OK;
 
-    if (active && active->state == ACTION_PENDING && !is_meant(fleet, device, active)) {
+    if (active && action_unfetched(active) && !is_meant(fleet, device, active)) {
         bool freed = active->deployment->first > 0;
 
         rc = action_withdraw(fleet, active, "the device changed before it fetched it", now_ms, err);
@@ -436,7 +438,7 @@ static int withdraw_in(struct tn_fleet *fleet, struct class *class, const char *
         struct tn_fleet_device *device = class->devices.item[i];
         struct action *active = device->active;
 
-        if (!active || active->state != ACTION_PENDING || strcmp(active->engine->hex, hex) != 0)
+        if (!active || !action_unfetched(active) || strcmp(active->engine->hex, hex) != 0)
             continue;
         rc = action_withdraw(fleet, active, "evidence stopped the engine for this class", now_ms,
                              err);
@@ -627,6 +629,7 @@ static int make_row(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
         .filter = deploy->filter && deploy->filter[0] ? deploy->filter : NULL,
         .first = deploy->first,
         .accept_may_load = deploy->accept_may_load,
+        .confirm = deploy->confirm,
         .state = state_names[DEPLOYMENT_RUNNING],
         .created_ms = now_ms,
         .created_by = who,
@@ -661,10 +664,10 @@ int tn_fleet_deploy(struct tn_fleet *fleet, const struct tn_deploy *deploy, cons
         rc = deployment_put(fleet, deployment, err);
     if (rc == TN_OK)
         rc = fleet_audit(fleet, who, "deploy", now_ms,
-                         json_pack("{s:I,s:s,s:s,s:s?,s:s}", "id", (json_int_t)deployment->id,
+                         json_pack("{s:I,s:s,s:s,s:s?,s:s,s:b}", "id", (json_int_t)deployment->id,
                                    "model", row.model, "what",
                                    row.version ? row.version : row.channel, "to", row.filter,
-                                   "type", row.type),
+                                   "type", row.type, "confirm", (int)deployment->confirm),
                          err);
     if (rc == TN_OK)
         rc = deploy_all(fleet, deployment, now_ms, err);
@@ -683,7 +686,7 @@ static int withdraw_all(struct tn_fleet *fleet, const struct deployment *deploym
         struct tn_fleet_device *device = fleet->device_list.item[i];
         struct action *action = device->active;
 
-        if (!action || action->deployment != deployment || action->state != ACTION_PENDING)
+        if (!action || action->deployment != deployment || !action_unfetched(action))
             continue;
         rc = action_withdraw(fleet, action, "the deployment was stopped", now_ms, err);
         if (rc == TN_OK)

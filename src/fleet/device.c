@@ -109,6 +109,7 @@ int device_put(struct tn_fleet *fleet, const struct tn_fleet_device *device, str
                                    .attributes_ms = device->attributes_ms,
                                    .told_action = device->told_action,
                                    .poll_seconds = device->poll_seconds,
+                                   .auto_confirm_ms = device->auto_confirm_ms,
                                    .declared_model = device->declared_model,
                                    .declared_version = device->declared_version };
     return fleet_put(fleet, TN_TABLE_DEVICE, &row, err);
@@ -159,6 +160,7 @@ bool device_load_row(const void *row_, void *user)
     device->attributes_ms = row->attributes_ms;
     device->told_action = row->told_action;
     device->poll_seconds = row->poll_seconds;
+    device->auto_confirm_ms = row->auto_confirm_ms;
     return fleet_hurt(fleet, class_join(fleet, device, NULL)) == TN_OK;
 }
 

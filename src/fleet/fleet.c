@@ -75,16 +75,6 @@ int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row, s
     return fleet_hurt(fleet, tn_db_delete(fleet->db, table, row, err));
 }
 
-int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
-                json_t *detail_steal, struct tn_error *err)
-{
-    tn_auto(tn_json_done) json_t *detail = detail_steal;
-    tn_auto(tn_str_free) char *text = detail ? tn_json_text(detail) : NULL;
-    struct tn_row_audit row = { .time_ms = now_ms, .who = who, .what = what, .detail = text };
-
-    return fleet_put(fleet, TN_TABLE_AUDIT, &row, err);
-}
-
 /* ---- loading ---- */
 
 /* In this order: a row may name rows of the tables before it. */

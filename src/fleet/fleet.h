@@ -32,6 +32,7 @@ struct tn_fleet_options {
     int64_t pause_percent;         /* … of which so many percent failed (20) */
     int64_t history_most;          /* status rows kept per action (100) */
     int64_t keep_actions_ms;       /* ended actions that decide nothing any more (90 days) */
+    int64_t keep_audit_ms;         /* entries of the audit log (0: for ever) */
     int64_t attributes_most;       /* per device (200), each name and value <= 128 bytes */
     int64_t devices_most;          /* (2000000) */
     int64_t (*monotonic_ns)(void); /* how long a match takes (NULL: not measured) */
@@ -192,6 +193,7 @@ struct tn_deploy {
     int64_t first;      /* stop after so many; 0 = all */
     bool accept_may_load;
     const char *type; /* "forced", "soft", "download-only"; NULL = forced */
+    bool confirm;     /* each device is asked before; who does not know how to answer waits */
 };
 /** Assigns at once to every device that matches and has an engine. @return 0, TN_E_INVALID (filter,
  * with a caret), TN_E_NOTFOUND */
@@ -211,10 +213,11 @@ int tn_fleet_deployment_force(struct tn_fleet *fleet, int64_t id, const char *wh
 /** What a device is to do now. Borrowed. */
 struct tn_fleet_action {
     int64_t id;
-    const char *state; /* "pending" "retrieved" "running" "canceling" "finished" "downloaded"
-                          "error" "canceled" */
+    const char *state; /* "wait_for_confirmation" "pending" "retrieved" "running" "canceling"
+                          "finished" "downloaded" "error" "canceled" */
     enum tn_assignment assignment;
     bool canceling;
+    bool waiting; /* for the device's word: it is not to install it yet */
     const char *model, *version;
     const char *digest; /* of the engine */
     const char *name;   /* engine file name */
@@ -260,6 +263,21 @@ int tn_fleet_cancel_feedback(struct tn_fleet *fleet, struct tn_fleet_device *dev
                              struct tn_error *err);
 int tn_fleet_cancel(struct tn_fleet *fleet, int64_t id, const char *who, int64_t now_ms,
                     struct tn_error *err);
+
+/** The device's word about an action that waits for it: confirmed, it is to do; denied, it waits
+ * on.
+ * @param confirmation "confirmed" or "denied"
+ * @param said details and code; the rest is not read
+ * @return 0; TN_E_NOTFOUND (no such action, or it does not wait); TN_E_CANCELLED (it has ended:
+ * 410); TN_E_INVALID (another word) */
+int tn_fleet_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t id,
+                     const char *confirmation, const struct tn_feedback *said, int64_t now_ms,
+                     struct tn_error *err);
+/** From now on the device confirms all that it is given, what waits now as well; or it does not. */
+int tn_fleet_auto_confirm(struct tn_fleet *fleet, struct tn_fleet_device *device, bool active,
+                          int64_t now_ms, struct tn_error *err);
+/** Since when it does; 0 = it does not. */
+int64_t tn_fleet_auto_confirm_ms(const struct tn_fleet_device *device);
 /** Removes at most `most` actions that ended long ago and decide nothing any more; call it now and
  * then. The figures of their deployments stay. */
 int tn_fleet_forget_actions(struct tn_fleet *fleet, int64_t now_ms, size_t most,
@@ -338,6 +356,10 @@ json_t *tn_fleet_tokens_json(struct tn_fleet *fleet);
 const char *tn_fleet_channel(const struct tn_fleet *fleet, const char *model, const char *channel);
 /** The audit log, newest first: {seq, time, who, what, detail}. */
 json_t *tn_fleet_audit_json(struct tn_fleet *fleet, struct tn_page *page, struct tn_error *err);
+/** Removes at most `most` entries that are older than options say, but never the newest 1000; call
+ * it now and then. @return as tn_db_delete() */
+int tn_fleet_forget_audit(struct tn_fleet *fleet, int64_t now_ms, size_t most,
+                          struct tn_error *err);
 /**
  * The four-way map: an array of rows {model, version, platform, runtime, class, class_key, gpu,
  * cuda, delivery, devices, running, waiting, engine {digest, name, precision, proven, exact}|null,

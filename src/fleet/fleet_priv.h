@@ -13,6 +13,7 @@
  *   evidence.c what devices said about engines; when an engine is stopped
  *   declare.c  what a device says it runs already
  *   poll.c     how often devices are to ask
+ *   audit.c    who did what, and how long that is kept
  *   load.c     counters of loads; outcome.c: the loads that devices tell of, each counted once
  *   token.c    tokens; view.c, map.c, figures.c: answers
  *
@@ -67,9 +68,10 @@ struct tn_fleet_device {
     char *registered_by;
     int64_t created_ms, seen_ms, attributes_ms;
     int64_t seen_saved_ms;
-    int64_t ended_action; /* the newest that ended and may have changed it; 0 = none */
-    int64_t told_action;  /* what that was when it gave its attributes */
-    int64_t poll_seconds; /* 0 = the server's */
+    int64_t ended_action;    /* the newest that ended and may have changed it; 0 = none */
+    int64_t told_action;     /* what that was when it gave its attributes */
+    int64_t poll_seconds;    /* 0 = the server's */
+    int64_t auto_confirm_ms; /* since when it confirms all that it is given; 0 = it does not */
     char *declared_model, *declared_version; /* said to run, by an engine that is not known */
     struct tn_pairs attributes, labels;
     struct class *class; /* NULL without attributes */
@@ -226,6 +228,7 @@ struct deployment {
     int64_t created_ms;
     struct release *release;  /* what it is for now; NULL = none yet */
     struct deployment *later; /* the next running one of the same model */
+    bool confirm;             /* devices are asked before */
     int64_t brake_from;       /* actions from this id on count for the brake */
     int64_t assigned, finished, failed, canceled, withdrawn;
     int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
@@ -234,6 +237,7 @@ struct deployment {
 };
 
 enum action_state {
+    ACTION_WAITING, /* for the device's word that it may be given to it */
     ACTION_PENDING,
     ACTION_RETRIEVED,
     ACTION_RUNNING,
@@ -358,6 +362,12 @@ struct tn_fleet {
     struct load_series *changed_loads; /* since the last commit */
 };
 
+/* ---- audit.c ---- */
+
+/** A line of the audit log; `detail_steal` may be NULL. */
+int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
+                json_t *detail_steal, struct tn_error *err);
+
 /* ---- fleet.c ---- */
 
 /** Marks memory as ahead of the disk when `rc` is a failure; returns `rc`. */
@@ -365,9 +375,6 @@ int fleet_hurt(struct tn_fleet *fleet, int rc);
 int fleet_put(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err);
 int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row,
                  struct tn_error *err);
-/** A line of the audit log; `detail_steal` may be NULL. */
-int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
-                json_t *detail_steal, struct tn_error *err);
 int list_add(struct list *list, void *item, struct tn_error *err);
 void list_remove_at(struct list *list, size_t at);
 void list_done(struct list *list);
@@ -536,6 +543,8 @@ void action_done(struct action *action);
 void action_free(struct action *action);
 const char *action_state_name(enum action_state state);
 bool action_active(const struct action *action);
+/** The device has not fetched it: it may be taken back, and nobody hears of it. */
+bool action_unfetched(const struct action *action);
 int action_assign(struct tn_fleet *fleet, struct tn_fleet_device *device,
                   struct deployment *deployment, struct engine *engine, int64_t now_ms,
                   struct tn_error *err);

@@ -82,6 +82,7 @@ static json_t *device_summary(const struct tn_fleet *fleet, const struct tn_flee
     tn_json_set_int(json, "poll_seconds", tn_fleet_poll_seconds(fleet, device));
     tn_json_set(json, "poll_own", json_boolean(device->poll_seconds > 0));
     tn_json_set(json, "token", json_boolean(device->has_token));
+    set_time(json, "auto_confirm", device->auto_confirm_ms);
     set_time(json, "created", device->created_ms);
     set_time(json, "seen", device->seen_ms);
     set_time(json, "attributes_time", device->attributes_ms);
@@ -412,6 +413,7 @@ static json_t *deployment_json(const struct deployment *deployment)
     tn_json_set_str(json, "to", deployment->filter_text);
     tn_json_set(json, "first", deployment->first ? json_integer(deployment->first) : json_null());
     tn_json_set(json, "accept_may_load", json_boolean(deployment->accept_may_load));
+    tn_json_set(json, "confirm", json_boolean(deployment->confirm));
     tn_json_set_str(json, "type", assignment_name(deployment->assignment));
     tn_json_set_str(json, "state", deployment_state_name(deployment->state));
     tn_json_set_str(json, "why", deployment->why);

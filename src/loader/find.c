@@ -48,6 +48,10 @@ static bool whole(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ent
 
     if (tn_job_has_failed(job, entry))
         return false;
+    if (entry->revoked.in_force) {
+        tn_rung_revoked(rung->report, &entry->record, &entry->revoked);
+        return false;
+    }
     if (tn_job_passes_over(job, entry, &fell)) {
         tn_rung_because(rung->report, "%s, which is only read, did not load at %s: %s",
                         tn_store_root(job->store, entry->store), fell.time, fell.first_line);

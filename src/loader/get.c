@@ -39,6 +39,19 @@ void tn_rung_because(struct tn_rung_report *report, const char *format, ...)
     va_end(args);
 }
 
+void tn_rung_revoked(struct tn_rung_report *report, const struct tn_record *record,
+                     const struct tn_revocation *revoked)
+{
+    char text[TN_REVOCATION_TEXT + 20], hex[TN_DIGEST_HEX];
+    char why[TN_REVOCATION_TEXT];
+
+    tn_digest_hex(&record->digest, hex);
+    tn_revocation_print(revoked, why);
+    (void)snprintf(text, sizeof(text), "%.12s: %s", hex, why);
+    if (!strstr(report->reason, text)) /* several searches come by the same engine */
+        tn_rung_because(report, "%s", text);
+}
+
 bool tn_job_event(const struct tn_job *job, enum tn_precision rung, const char *doing,
                   const char *phase, long holder, tn_nsec elapsed)
 {
@@ -129,6 +142,7 @@ static bool consider_named(struct tn_entry *entry, void *user)
     struct tn_answer answer;
     struct tn_error why = { 0 };
     struct tn_refusal fell;
+    char revoked[TN_REVOCATION_TEXT];
     bool good;
 
     if (strcmp(entry->record.model_name, job->options->model) != 0 &&
@@ -137,6 +151,11 @@ static bool consider_named(struct tn_entry *entry, void *user)
     search->seen++;
     if (!wanted_precision(search, entry) || tn_job_has_failed(job, entry))
         return true;
+    if (entry->revoked.in_force) {
+        tn_revocation_print(&entry->revoked, revoked);
+        tn_buf_addf(&search->passed, "; %s: %s", entry->record.name, revoked);
+        return true;
+    }
     if (tn_job_passes_over(job, entry, &fell)) {
         tn_buf_addf(&search->passed, "; %s: it did not load at %s", entry->record.name, fell.time);
         return true;
@@ -374,6 +393,21 @@ static int prove(struct tn_job *job, struct tn_rung *rung, const char *source, s
     return rc;
 }
 
+/* A build may give the very bytes that a server has revoked, and would give them each time. */
+static bool not_revoked_after_build(struct tn_job *job, struct tn_rung *rung,
+                                    struct tn_entry *entry)
+{
+    struct tn_refusal why = { .kind = TN_REFUSAL_LASTING, .name = "revoked", .stage = "verify" };
+
+    if (!entry->revoked.in_force)
+        return true;
+    tn_revocation_print(&entry->revoked, why.first_line);
+    (void)tn_text_copy(why.cure, sizeof(why.cure), TN_REVOKED_CURE);
+    tn_rung_remember(job, rung, &why);
+    tn_entry_done(entry);
+    return false;
+}
+
 /* @return an enum tn_proof, or an error */
 static int build_rung(struct tn_job *job, struct tn_rung *rung, struct tn_error *err)
 {
@@ -382,7 +416,7 @@ static int build_rung(struct tn_job *job, struct tn_rung *rung, struct tn_error 
     int rc = tn_rung_build(job, rung, entry, &source, err);
 
     if (rc > 0) {
-        if (!loads_after_build(job, rung, entry)) {
+        if (!not_revoked_after_build(job, rung, entry) || !loads_after_build(job, rung, entry)) {
             *entry = (struct tn_entry) { 0 };
             return TN_PROOF_REFUSED;
         }

@@ -37,8 +37,8 @@ struct tn_job {
     const char *source; /* "store", "remote", "built", "waited"; static */
     bool tried;         /* a child has loaded it in this call */
     int crashes; /* processes that died while they deserialized it; counted for a load only */
-    /* engines that failed a proof in this call: not taken again, even where they could not be set
-     * aside */
+    /* engines that failed a proof in this call, or were revoked: not taken again, even where they
+     * could not be set aside or marked */
     struct tn_digest failed[2 * TN_LADDER_MAX];
     size_t failed_count;
 };
@@ -95,6 +95,11 @@ void tn_job_warn(struct tn_job *job, const char *format, ...) TN_PRINTF(2, 3);
 
 /** Appends to a rung's reason, "; " between. */
 void tn_rung_because(struct tn_rung_report *report, const char *format, ...) TN_PRINTF(2, 3);
+
+#define TN_REVOKED_CURE "build other bytes, or overrule it with tenon cache bless"
+/** The same, that an engine was passed over since it is revoked; said once of each. */
+void tn_rung_revoked(struct tn_rung_report *report, const struct tn_record *record,
+                     const struct tn_revocation *revoked);
 
 /** Reports what is going on. @return false when the caller wants to stop */
 bool tn_job_event(const struct tn_job *job, enum tn_precision rung, const char *doing,
@@ -220,6 +225,8 @@ void tn_job_proved(struct tn_job *job, struct tn_entry *entry);
 void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
                       const struct tn_refusal *why);
 bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry);
+/** Passes an engine over for the rest of this call; more than fit are not. */
+void tn_job_pass_over_now(struct tn_job *job, const struct tn_digest *digest);
 
 /** Remembers that an engine of a store that is only read did not load here: it cannot be set aside,
  * so its recipe's refusal or back-off stands for it. */

@@ -240,7 +240,7 @@ static bool see_kept(struct tn_entry *entry, void *user)
     struct kept *kept = user;
 
     if (strcmp(entry->record.model_name, kept->model) == 0 && entry->loaded_under[0] &&
-        (!kept->path[0] || entry->last_used > kept->used)) {
+        !entry->revoked.in_force && (!kept->path[0] || entry->last_used > kept->used)) {
         kept->used = entry->last_used;
         (void)tn_text_copy(kept->path, sizeof(kept->path), entry->path);
     }

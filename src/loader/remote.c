@@ -207,6 +207,55 @@ static bool acceptable(const struct tn_job *job, const struct tn_answer *answer)
            (job->accept_may_load && answer->verdict == TN_VERDICT_MAY_LOAD);
 }
 
+/* ---- what a server takes back ---- */
+
+/* Who has it in a store should hear once that it is not handed out any more. */
+static void warn_of_kept(struct tn_job *job, const struct tn_digest *digest,
+                         const struct tn_revocation *revoked)
+{
+    tn_auto(tn_entry_done) struct tn_entry entry = { 0 };
+    char hex[TN_DIGEST_HEX], text[TN_REVOCATION_TEXT];
+
+    tn_digest_hex(digest, hex);
+    tn_revocation_print(revoked, text);
+    if (tn_objects_by_name(job->store, hex, &entry, NULL) == TN_OK)
+        tn_job_warn(job, "the store's %.12s was passed over, and will be: %s", hex, text);
+}
+
+/* What holds of an engine of a remote's list: what the remote says now is marked, so that the
+ * store's own copy is passed over from now on, with or without the remote. A listing that was kept,
+ * or another server, may still give what was taken back before. */
+static struct tn_revocation revocation_of(struct tn_job *job, const struct tn_remote *remote,
+                                          const struct tn_digest *digest, const json_t *json)
+{
+    const char *why = json_string_value(json_object_get(json, "revoked"));
+    struct tn_revocation told = { .in_force = true }, stands;
+    int rc;
+
+    if (!why)
+        return tn_mark_read(job->store, 0, digest).revoked;
+    (void)tn_text_copy(told.by, sizeof(told.by), remote->name);
+    (void)tn_text_copy(told.why, sizeof(told.why), why);
+    rc = tn_mark_revoke(job->store, digest, &told, &stands, NULL);
+    if (rc < 0)
+        tn_job_pass_over_now(job, digest); /* nothing can be marked: at least not now */
+    if (rc != 0)
+        warn_of_kept(job, digest, &stands);
+    return stands;
+}
+
+/* Whether it may be given to anybody; else why not is in the report. */
+static bool in_force(struct tn_job *job, const struct tn_remote *remote,
+                     const struct tn_record *record, const json_t *json,
+                     struct tn_rung_report *report)
+{
+    const struct tn_revocation stands = revocation_of(job, remote, &record->digest, json);
+
+    if (stands.in_force)
+        tn_rung_revoked(report, record, &stands);
+    return !stands.in_force;
+}
+
 /* ---- a rung of a file ---- */
 
 static int records_of(struct tn_job *job, const struct tn_remote *remote, json_t **ret_records,
@@ -250,7 +299,7 @@ static int consider(struct tn_job *job, const struct tn_remote *remote, struct t
         return 0;
     if (!exact && (job->options->exact || !same_but_tuning(rung, &record.recipe)))
         return 0;
-    if (!promising(job, &record.recipe))
+    if (!promising(job, &record.recipe) || !in_force(job, remote, &record, json, rung->report))
         return 0;
     if (was_set_aside(job, &record.digest)) {
         tn_rung_because(rung->report, "%s of '%s' was set aside here before", record.name,
@@ -375,6 +424,17 @@ static int release_ladder(const struct tn_job *job, const json_t *release,
     return tn_ladder_parse(tn_buf_text(&text), ret_ladder, err);
 }
 
+/* By the mark of its own store, which somebody else may have written. */
+static int check_in_force(const struct tn_entry *entry, struct tn_error *err)
+{
+    char why[TN_REVOCATION_TEXT];
+
+    if (!entry->revoked.in_force)
+        return TN_OK;
+    tn_revocation_print(&entry->revoked, why);
+    return tn_fail(err, TN_E_NOENGINE, "%s", why);
+}
+
 /* One engine of the release, from the store or the remote.
  * @return 1 the result has it, 0 not this one, or an error */
 static int find_engine(struct tn_job *job, const struct tn_remote *remote, enum tn_precision rung,
@@ -387,6 +447,8 @@ static int find_engine(struct tn_job *job, const struct tn_remote *remote, enum 
     job->source = "store";
     tn_digest_hex(&record->digest, hex);
     rc = tn_objects_by_name(job->store, hex, entry, err);
+    if (rc == TN_OK)
+        rc = check_in_force(entry, err);
     if (rc == TN_OK)
         rc = tn_object_verify(job->store, entry, false, err);
     if (rc == TN_OK) {
@@ -454,11 +516,11 @@ static int try_rung(struct tn_job *job, const struct tn_remote *remote, const js
         if (rc != 0 || tn_record_from_json(json, &record, NULL) < 0 ||
             strcmp(record.recipe.value[TN_RECIPE_PRECISION], tn_precision_name(precision)) != 0)
             continue;
-        if (promising(job, &record.recipe))
+        if (!promising(job, &record.recipe))
+            others++;
+        else if (in_force(job, remote, &record, json, report))
             rc = take_engine(job, remote, release, report, &record,
                              json_object_get(json, "signatures"), err);
-        else
-            others++;
     }
     if (rc == 0 && !report->reason[0])
         tn_rung_because(report, "the release has no %s engine for this device (%zu for others)",

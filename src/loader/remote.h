@@ -26,8 +26,9 @@ struct tn_remote {
 
     /**
      * A release with its engines: {"model", "version", "variants": [{"precision", "digest",
-     * "bytes", "name", "external"}], "spec", "needs", "signatures", "engines": [record, …]}, those
-     * that were revoked left out. A record has its signatures as a further member.
+     * "bytes", "name", "external"}], "spec", "needs", "signatures", "engines": [record, …]}. A
+     * record has its signatures as a further member, and `revoked`, a text that may be empty, where
+     * nobody is to be given it any more.
      * @param at a version or a channel
      * @return 0, TN_E_NOTFOUND, TN_E_AGAIN (not reached), …
      */

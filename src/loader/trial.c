@@ -81,8 +81,13 @@ void tn_job_set_aside(struct tn_job *job, const struct tn_entry *entry,
         tn_job_pass_over(job, entry, why);
     }
     tn_loading_forget(job->store, &entry->record.digest);
+    tn_job_pass_over_now(job, &entry->record.digest);
+}
+
+void tn_job_pass_over_now(struct tn_job *job, const struct tn_digest *digest)
+{
     if (job->failed_count < TN_COUNT(job->failed))
-        job->failed[job->failed_count++] = entry->record.digest;
+        job->failed[job->failed_count++] = *digest;
 }
 
 bool tn_job_has_failed(const struct tn_job *job, const struct tn_entry *entry)

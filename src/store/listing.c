@@ -105,6 +105,7 @@ json_t *tn_entry_to_json(const struct tn_entry *entry, bool chosen)
     tn_json_set_str(json, "level", tn_level_name(entry->level));
     tn_json_set_tri(json, "pinned", entry->pinned);
     tn_json_set_tri(json, "blessed", chosen);
+    tn_json_set(json, "revoked", tn_revocation_to_json(&entry->revoked));
     tn_clock_rfc3339(used < 0 ? 0 : used, when);
     tn_json_set_str(json, "last_used", used < 0 ? NULL : when);
     return json;

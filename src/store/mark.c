@@ -1,6 +1,7 @@
 #include "store/mark.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "store/lock.h"
 #include "store/object.h"
 
@@ -28,9 +29,17 @@ static int read_json(const struct tn_store *store, size_t at, const struct tn_di
 
 static struct tn_mark from_json(const json_t *json)
 {
-    return (struct tn_mark) { .pinned = tn_json_bool(json, "pinned", false),
-                              .blessed = tn_json_bool(json, "blessed", false),
-                              .sequence = tn_json_int(json, "sequence", 0) };
+    struct tn_mark mark = { .pinned = tn_json_bool(json, "pinned", false),
+                            .blessed = tn_json_bool(json, "blessed", false),
+                            .sequence = tn_json_int(json, "sequence", 0) };
+    const json_t *revoked = json_object_get(json, "revoked");
+
+    if (!json_is_object(revoked))
+        return mark;
+    (void)tn_text_copy(mark.revoked.by, sizeof(mark.revoked.by), tn_json_str(revoked, "by", "?"));
+    (void)tn_text_copy(mark.revoked.why, sizeof(mark.revoked.why), tn_json_str(revoked, "why", ""));
+    mark.revoked.in_force = !mark.blessed || !tn_json_bool(revoked, "overruled", false);
+    return mark;
 }
 
 int tn_mark_look(const struct tn_store *store, const struct tn_digest *digest,
@@ -184,6 +193,21 @@ static int unbless_others(const struct tn_store *store, const struct tn_entries 
     return rc;
 }
 
+/* A blessing counts against what was said before it, not against a later word. */
+static int overrule(const struct tn_store *store, const struct tn_digest *digest,
+                    struct tn_error *err)
+{
+    tn_auto(tn_json_done) json_t *json = NULL;
+    json_t *revoked;
+    int rc = read_json(store, 0, digest, &json, err);
+
+    revoked = rc == TN_OK ? json_object_get(json, "revoked") : NULL;
+    if (!json_is_object(revoked))
+        return rc;
+    tn_json_set(revoked, "overruled", json_true());
+    return change(store, digest, "revoked", json_incref(revoked), 0, err);
+}
+
 int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, struct tn_error *err)
 {
     tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
@@ -201,6 +225,8 @@ int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, st
         rc = tn_mark_look(store, &all.same.item[i].record.digest, &mark, err);
         highest = mark.sequence > highest ? mark.sequence : highest;
     }
+    if (rc == TN_OK)
+        rc = overrule(store, &entry->record.digest, err);
     /* the new word first: from here on it is the last one, whatever happens to the others */
     if (rc == TN_OK)
         rc = change(store, &entry->record.digest, "blessed", json_true(), highest + 1, err);
@@ -208,6 +234,56 @@ int tn_mark_bless(const struct tn_store *store, const struct tn_entry *entry, st
         rc = unbless_others(store, &all.same, &entry->record.digest, err);
     tn_entries_done(&all.same);
     return rc;
+}
+
+/* ---- a server's word ---- */
+
+static int write_revoked(const struct tn_store *store, const struct tn_digest *digest,
+                         const struct tn_revocation *told, struct tn_error *err)
+{
+    json_t *revoked = json_object();
+
+    tn_json_set_str(revoked, "by", told->by);
+    tn_json_set_str(revoked, "why", told->why);
+    return change(store, digest, "revoked", revoked, 0, err);
+}
+
+int tn_mark_revoke(const struct tn_store *store, const struct tn_digest *digest,
+                   const struct tn_revocation *told, struct tn_revocation *ret_stands,
+                   struct tn_error *err)
+{
+    tn_auto(tn_lock_done) struct tn_lock lock = TN_LOCK_NONE;
+    struct tn_mark mark = tn_mark_read(store, 0, digest);
+    int rc;
+
+    *ret_stands = mark.revoked;
+    if (mark.revoked.by[0])
+        return 0;
+    *ret_stands = *told;
+    ret_stands->in_force = true;
+    rc = tn_lock_take_briefly(store, "marks", &lock, err);
+    if (rc == TN_OK)
+        rc = write_revoked(store, digest, told, err);
+    return rc < 0 ? rc : 1;
+}
+
+void tn_revocation_print(const struct tn_revocation *revoked, char ret_text[TN_REVOCATION_TEXT])
+{
+    (void)snprintf(ret_text, TN_REVOCATION_TEXT, "revoked on %s%s%s", revoked->by,
+                   revoked->why[0] ? ": " : "", revoked->why);
+}
+
+json_t *tn_revocation_to_json(const struct tn_revocation *revoked)
+{
+    json_t *json;
+
+    if (!revoked->by[0])
+        return json_null();
+    json = json_object();
+    tn_json_set_str(json, "by", revoked->by);
+    tn_json_set_str(json, "why", revoked->why);
+    tn_json_set(json, "in_force", json_boolean(revoked->in_force));
+    return json;
 }
 
 /* ---- signatures ---- */

@@ -66,15 +66,22 @@ struct shelf {
     const struct tn_store *store;
     size_t at;
     struct tn_folder marks, notes;
+    struct tn_folder first_marks; /* of the first store; none where this is it */
 };
+
+#define NO_SHELF                                                                                   \
+    ((struct shelf) {                                                                              \
+        .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE, .first_marks = TN_FOLDER_NONE })
 
 static struct shelf shelf_open(const struct tn_store *store, size_t at)
 {
-    struct shelf shelf = {
-        .store = store, .at = at, .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE
-    };
+    struct shelf shelf = NO_SHELF;
 
+    shelf.store = store;
+    shelf.at = at;
     (void)tn_folder_open(store, at, "marks", &shelf.marks, NULL);
+    if (at != 0)
+        (void)tn_folder_open(store, 0, "marks", &shelf.first_marks, NULL);
     (void)tn_host_folder(store, "plans", &shelf.notes, NULL);
     return shelf;
 }
@@ -83,6 +90,7 @@ static void shelf_done(struct shelf *shelf)
 {
     tn_folder_done(&shelf->marks);
     tn_folder_done(&shelf->notes);
+    tn_folder_done(&shelf->first_marks);
 }
 
 static void read_marks(const struct shelf *shelf, struct tn_entry *entry)
@@ -92,6 +100,9 @@ static void read_marks(const struct shelf *shelf, struct tn_entry *entry)
     entry->blessed = mark.blessed;
     entry->pinned = mark.pinned;
     entry->mark_sequence = mark.sequence;
+    entry->revoked = mark.revoked;
+    if (shelf->at != 0 && !mark.revoked.in_force)
+        entry->revoked = tn_mark_read_in(&shelf->first_marks, &entry->record.digest).revoked;
 }
 
 /* Those that fit, newest first. */
@@ -269,6 +280,8 @@ int tn_entries_add(struct tn_entries *entries, struct tn_entry *entry_steal, str
 
 int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b)
 {
+    if (a->revoked.in_force != b->revoked.in_force)
+        return a->revoked.in_force ? 1 : -1;
     if (a->blessed != b->blessed)
         return a->blessed ? -1 : 1;
     if (a->blessed && a->mark_sequence != b->mark_sequence)
@@ -317,7 +330,7 @@ static int find_in_place(const struct tn_store *store, size_t at, const struct t
 {
     char name[TN_DIGEST_HEX + 8];
     tn_auto(tn_json_done) json_t *index = NULL;
-    tn_auto(shelf_done) struct shelf shelf = { .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE };
+    tn_auto(shelf_done) struct shelf shelf = NO_SHELF;
     const json_t *digests, *item;
     size_t i;
 
@@ -456,7 +469,7 @@ static int walk_store(const struct tn_store *store, size_t at, tn_entry_fn each,
                       tn_passed_fn passed, void *user, bool *ret_stopped, struct tn_error *err)
 {
     tn_auto(walk_done) struct walk walk = {
-        .shelf = { .marks = TN_FOLDER_NONE, .notes = TN_FOLDER_NONE },
+        .shelf = NO_SHELF,
         .all = TN_FOLDER_NONE,
         .each = each,
         .passed = passed,

@@ -10,6 +10,7 @@
 
 #include "recipe/record.h"
 #include "recipe/spec.h"
+#include "store/mark.h"
 #include "store/store.h"
 
 /** One engine of a store. Owned: tn_entry_done(). */
@@ -19,10 +20,11 @@ struct tn_entry {
     struct tn_record record;
     bool blessed; /* by an operator's mark */
     bool pinned;
-    int64_t mark_sequence; /* of the mark; of two blessed ones the higher was said last */
-    enum tn_level level;   /* as this host knows it; at least header */
-    tn_nsec last_used;     /* wall time that this host knows of, or TN_UNKNOWN */
-    bool verified;         /* this host hashed the plan while it had the stamp below */
+    int64_t mark_sequence;        /* of the mark; of two blessed ones the higher was said last */
+    struct tn_revocation revoked; /* by the mark of its own store, or of the first one */
+    enum tn_level level;          /* as this host knows it; at least header */
+    tn_nsec last_used;            /* wall time that this host knows of, or TN_UNKNOWN */
+    bool verified;                /* this host hashed the plan while it had the stamp below */
     struct tn_stamp verified_stamp;
     char loaded_under[4096]; /* conditions of the latest proofs, a line each; "" = none */
     bool built_here;         /* this host made it: nobody else has to vouch for it */
@@ -33,8 +35,9 @@ struct tn_entry {
 };
 void tn_entry_done(struct tn_entry *entry);
 
-/** Negative when `a` is handed out before `b` of the same recipe: an operator's mark, then the
- * higher level, then the earlier store of the list, then the newer one. */
+/** Negative when `a` is handed out before `b` of the same recipe: one that is not revoked, then an
+ * operator's mark, then the higher level, then the earlier store of the list, then the newer one.
+ */
 int tn_entry_compare(const struct tn_entry *a, const struct tn_entry *b);
 
 struct tn_entries {

@@ -205,7 +205,9 @@ void tn_ddi_poll(struct tn_http_request *request, void *user)
         .attributes = tn_fleet_wants_attributes(device),
     };
     if (tn_fleet_action(tenond->fleet, device, &action)) {
-        *(action.canceling ? &poll.cancel_id : &poll.deployment_id) = action.id;
+        *(action.canceling ? &poll.cancel_id
+          : action.waiting ? &poll.confirmation_id
+                           : &poll.deployment_id) = action.id;
         poll.deployment_mark = mark_of(&action);
     }
     if (tn_fleet_installed(tenond->fleet, device, &action))
@@ -373,7 +375,7 @@ void tn_ddi_deployment_base(struct tn_http_request *request, void *user)
     if (!action_of(tenond, request, &device, &action))
         return;
     /* also once it was withdrawn: who saw the link before must not install it now */
-    if (action.canceling || strcmp(action.state, "canceled") == 0) {
+    if (action.canceling || action.waiting || strcmp(action.state, "canceled") == 0) {
         reply_empty(request, 404);
         return;
     }
@@ -437,6 +439,22 @@ typedef int (*feedback_fn)(struct tn_fleet *fleet, struct tn_fleet_device *devic
                            const struct tn_feedback *feedback, int64_t now_ms,
                            struct tn_error *err);
 
+/* `rc` is what the fleet said to a device's word about action `id`. */
+static void reply_to_word(struct tn_http_request *request, int64_t id, int rc,
+                          const struct tn_error *err)
+{
+    if (rc == TN_OK)
+        reply_empty(request, 200);
+    else if (rc == TN_E_NOTFOUND)
+        reply_unknown_action(request, id);
+    else if (rc == TN_E_CANCELLED)
+        reply_empty(request, 410);
+    else if (rc == TN_E_INVALID)
+        reply_unreadable(request);
+    else
+        tn_http_reply_error(request, err);
+}
+
 static void take_feedback(struct tn_tenond *tenond, struct tn_http_request *request,
                           feedback_fn take)
 {
@@ -454,16 +472,7 @@ static void take_feedback(struct tn_tenond *tenond, struct tn_http_request *requ
         return;
     }
     rc = take(tenond->fleet, device, id, &feedback.feedback, tn_tenond_now_ms(), &err);
-    if (rc == TN_OK)
-        reply_empty(request, 200);
-    else if (rc == TN_E_NOTFOUND)
-        reply_unknown_action(request, id);
-    else if (rc == TN_E_CANCELLED)
-        reply_empty(request, 410);
-    else if (rc == TN_E_INVALID)
-        reply_unreadable(request);
-    else
-        tn_http_reply_error(request, &err);
+    reply_to_word(request, id, rc, &err);
 }
 
 void tn_ddi_deployment_feedback(struct tn_http_request *request, void *user)
@@ -491,6 +500,100 @@ void tn_ddi_cancel_action(struct tn_http_request *request, void *user)
     tn_buf_addf(&json, "{\"id\":\"%" PRId64 "\",\"cancelAction\":{\"stopId\":\"%" PRId64 "\"}}",
                 action.id, action.id);
     reply_text(request, &json);
+}
+
+/* ---- confirmations ---- */
+
+static void add_link(struct tn_buf *json, const char *name, const char *base)
+{
+    tn_json_add_key(json, name);
+    tn_buf_adds(json, "{\"href\":\"");
+    tn_ddi_add_url(json, base);
+    tn_buf_adds(json, "/confirmationBase/");
+}
+
+void tn_ddi_confirmation_base(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    const struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    tn_auto(tn_buf_done) struct tn_buf base = TN_BUF(BASE_MOST);
+    tn_auto(tn_buf_done) struct tn_buf json = TN_BUF(POLL_MOST);
+    int64_t since = device ? tn_fleet_auto_confirm_ms(device) : 0;
+    const char *change = since ? "deactivateAutoConfirm" : "activateAutoConfirm";
+    struct tn_fleet_action action;
+
+    if (!device)
+        return;
+    base_of(request, &base);
+    tn_buf_addf(&json, "{\"autoConfirm\":{\"active\":%s,\"activatedAt\":%" PRId64 "}",
+                since ? "true" : "false", since);
+    tn_json_add_key(&json, "_links");
+    tn_json_add_open(&json, "{");
+    add_link(&json, change, tn_buf_text(&base));
+    tn_buf_addf(&json, "%s\"}", change);
+    if (tn_fleet_action(tenond->fleet, device, &action) && action.waiting) {
+        add_link(&json, "confirmationBase", tn_buf_text(&base));
+        tn_buf_addf(&json, "%" PRId64 "?c=%" PRIu32 "\"}", action.id, mark_of(&action));
+    }
+    tn_buf_adds(&json, "}}");
+    reply_text(request, &json);
+}
+
+void tn_ddi_confirmation(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_fleet_device *device;
+    struct tn_fleet_action action;
+
+    if (!action_of(tenond, request, &device, &action))
+        return;
+    if (!action.waiting)
+        reply_unknown_action(request, action.id);
+    else
+        reply_deployment(tenond, request, &action);
+}
+
+void tn_ddi_confirmation_feedback(struct tn_http_request *request, void *user)
+{
+    struct tn_tenond *tenond = user;
+    struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    int64_t id = device ? action_id(request) : 0;
+    tn_auto(tn_json_done) json_t *json = id > 0 ? body_json(request) : NULL;
+    struct tn_ddi_feedback said;
+    struct tn_error err = { 0 };
+    const char *word;
+
+    if (!json)
+        return;
+    word = tn_ddi_confirmation_read(json, &said);
+    reply_to_word(
+        request, id,
+        tn_fleet_confirm(tenond->fleet, device, id, word, &said.feedback, tn_tenond_now_ms(), &err),
+        &err);
+}
+
+/* Who wants it and why, as hawkBit's clients may say, is the device's own business. */
+static void auto_confirm(struct tn_tenond *tenond, struct tn_http_request *request, bool active)
+{
+    struct tn_fleet_device *device = tn_tenond_device(tenond, request);
+    struct tn_error err = { 0 };
+
+    if (!device)
+        return;
+    if (tn_fleet_auto_confirm(tenond->fleet, device, active, tn_tenond_now_ms(), &err) < 0)
+        tn_http_reply_error(request, &err);
+    else
+        reply_empty(request, 200);
+}
+
+void tn_ddi_auto_confirm(struct tn_http_request *request, void *user)
+{
+    auto_confirm(user, request, true);
+}
+
+void tn_ddi_no_auto_confirm(struct tn_http_request *request, void *user)
+{
+    auto_confirm(user, request, false);
 }
 
 /* ---- loads outside an action ---- */

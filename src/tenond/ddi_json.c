@@ -15,20 +15,16 @@ static const char *text_of(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-bool tn_ddi_feedback_read(const json_t *json, struct tn_ddi_feedback *ret_feedback)
+/* The members `code` and `details`; all others are empty then. */
+static void read_details(const json_t *json, struct tn_ddi_feedback *ret_feedback)
 {
-    const json_t *status = json_object_get(json, "status");
-    const json_t *details = json_object_get(status, "details");
-    const json_t *code = json_object_get(status, "code");
-    const json_t *engine = json_object_get(json, "engine");
+    const json_t *details = json_object_get(json, "details");
+    const json_t *code = json_object_get(json, "code");
     struct tn_feedback *feedback = &ret_feedback->feedback;
 
     *feedback = (struct tn_feedback) {
-        .execution = text_of(status, "execution"),
-        .finished = text_of(json_object_get(status, "result"), "finished"),
         .details = ret_feedback->details,
         .code = json_is_integer(code) ? json_integer_value(code) : INT64_MIN,
-        .engine = json_is_object(engine) ? engine : NULL,
     };
     for (size_t i = 0; i < json_array_size(details) && feedback->detail_count < TN_DDI_DETAILS;
          i++) {
@@ -37,7 +33,25 @@ bool tn_ddi_feedback_read(const json_t *json, struct tn_ddi_feedback *ret_feedba
         if (text)
             ret_feedback->details[feedback->detail_count++] = text;
     }
+}
+
+bool tn_ddi_feedback_read(const json_t *json, struct tn_ddi_feedback *ret_feedback)
+{
+    const json_t *status = json_object_get(json, "status");
+    const json_t *engine = json_object_get(json, "engine");
+    struct tn_feedback *feedback = &ret_feedback->feedback;
+
+    read_details(status, ret_feedback);
+    feedback->execution = text_of(status, "execution");
+    feedback->finished = text_of(json_object_get(status, "result"), "finished");
+    feedback->engine = json_is_object(engine) ? engine : NULL;
     return feedback->execution && feedback->finished;
+}
+
+const char *tn_ddi_confirmation_read(const json_t *json, struct tn_ddi_feedback *ret_said)
+{
+    read_details(json, ret_said);
+    return text_of(json, "confirmation");
 }
 
 void tn_ddi_add_url(struct tn_buf *text, const char *url)
@@ -74,6 +88,11 @@ void tn_ddi_poll_write(struct tn_buf *text, const struct tn_ddi_poll *poll)
     if (poll->deployment_id && !poll->cancel_id) {
         add_link(text, &first, "deploymentBase", poll->base);
         tn_buf_addf(text, "/deploymentBase/%" PRId64 "?c=%" PRIu32 "\"}", poll->deployment_id,
+                    poll->deployment_mark);
+    }
+    if (poll->confirmation_id) {
+        add_link(text, &first, "confirmationBase", poll->base);
+        tn_buf_addf(text, "/confirmationBase/%" PRId64 "?c=%" PRIu32 "\"}", poll->confirmation_id,
                     poll->deployment_mark);
     }
     if (poll->installed_id) {
@@ -202,7 +221,8 @@ void tn_ddi_deployment_write(struct tn_buf *json, const struct tn_ddi_place *pla
                              const struct tn_fleet_action *action,
                              const struct tn_blob_hashes *hashes)
 {
-    tn_buf_addf(json, "{\"id\":\"%" PRId64 "\",\"deployment\":{", action->id);
+    tn_buf_addf(json, "{\"id\":\"%" PRId64 "\",\"%s\":{", action->id,
+                action->waiting ? "confirmation" : "deployment");
     add_member(json, "download", handling[action->assignment].download);
     add_member(json, "update", handling[action->assignment].update);
     tn_buf_adds(json, ",\"chunks\":[{");

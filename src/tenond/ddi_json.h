@@ -20,12 +20,16 @@ struct tn_ddi_feedback {
  * @return false when a member that must be there is missing or of another type */
 bool tn_ddi_feedback_read(const json_t *json, struct tn_ddi_feedback *ret_feedback);
 
+/** A word about an action that waits for it: details and code are read as of a feedback.
+ * @return the word; NULL when there is none */
+const char *tn_ddi_confirmation_read(const json_t *json, struct tn_ddi_feedback *ret_said);
+
 /** The links of a poll; empty = none. */
 struct tn_ddi_poll {
     const char *base; /* "http://HOST/default/controller/v1/ID", of the request */
     int64_t sleep_s;
-    int64_t cancel_id, deployment_id, installed_id; /* 0 = none */
-    uint32_t deployment_mark;                       /* the `c` of its link */
+    int64_t cancel_id, deployment_id, confirmation_id, installed_id; /* 0 = none */
+    uint32_t deployment_mark;                                        /* the `c` of its link */
     bool attributes;
 };
 void tn_ddi_poll_write(struct tn_buf *text, const struct tn_ddi_poll *poll);
@@ -40,7 +44,8 @@ struct tn_ddi_place {
 void tn_ddi_artifact_write(struct tn_buf *json, const struct tn_ddi_place *place,
                            const struct tn_fleet_action *action,
                            const struct tn_blob_hashes *hashes);
-/** {"id", "deployment": {...}: the closing bracket is the caller's, who may add members. */
+/** {"id", "deployment": {...}, or "confirmation" while the device is asked: the closing bracket is
+ * the caller's, who may add members. */
 void tn_ddi_deployment_write(struct tn_buf *json, const struct tn_ddi_place *place,
                              const struct tn_fleet_action *action,
                              const struct tn_blob_hashes *hashes);

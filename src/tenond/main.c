@@ -26,7 +26,7 @@
 enum {
     FLUSH_SEEN_MS = 60 * 1000,
     COLLECT_MS = 3600 * 1000,
-    FORGET_MOST = 500, /* old actions at one time: some milliseconds */
+    FORGET_MOST = 500, /* old actions, and old entries of the audit log, at one time: some ms */
     SIGNALS_MS = 10,   /* between two looks at signals */
     PEM_MOST = 256 * 1024,
     TOKEN_MOST = 4096,
@@ -137,6 +137,7 @@ static int open_data(struct tn_tenond *tenond, struct tn_error *err)
         .pause_devices = options->pause_devices,
         .pause_percent = options->pause_percent,
         .keep_actions_ms = options->keep_actions_ns / TN_NSEC_PER_MS,
+        .keep_audit_ms = options->keep_audit_ns / TN_NSEC_PER_MS,
     };
     tn_auto(tn_str_free) char *path = tn_path_join(options->data, "tenond.db");
     int rc = path ? tn_dir_make(options->data, 0700, err) : tn_fail(err, TN_E_NOMEM, "no memory");
@@ -324,6 +325,8 @@ static void run_timers(struct tn_tenond *tenond, struct timers *timers)
         if (tn_fleet_flush_seen(tenond->fleet, tn_tenond_now_ms(), FLUSH_SEEN_MS, &err) < 0)
             tn_event_error("flush_failed", &err);
         if (tn_fleet_forget_actions(tenond->fleet, tn_tenond_now_ms(), FORGET_MOST, &err) < 0)
+            tn_event_error("forget_failed", &err);
+        if (tn_fleet_forget_audit(tenond->fleet, tn_tenond_now_ms(), FORGET_MOST, &err) < 0)
             tn_event_error("forget_failed", &err);
     }
     if (now >= timers->collect) {

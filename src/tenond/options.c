@@ -55,6 +55,9 @@ static const struct row rows[] = {
     ROW("pause-percent", "N", "20", COUNT, pause_percent, "... of which N percent failed."),
     ROW("keep-actions", "TIME", "90d", DURATION, keep_actions_ns,
         "How long ended actions are kept that decide nothing any more; 1h at least."),
+    ROW("keep-audit", "TIME", "0", DURATION, keep_audit_ns,
+        "How long the audit log is kept, 1d at least; 0 = for ever. The newest 1000 entries always "
+        "stay."),
     ROW("trusted-keys", "DIR", NULL, TEXT, trusted_keys,
         "Folder of public keys (*.pub): a signature of one of them over other content is refused. "
         "Read at the start and on SIGHUP."),
@@ -166,6 +169,8 @@ static int check(const struct tn_tenond_options *options, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "--poll is from 1s to 23h");
     if (options->keep_actions_ns < INT64_C(3600) * 1000000000)
         return tn_fail(err, TN_E_USAGE, "--keep-actions is at least 1h");
+    if (options->keep_audit_ns > 0 && options->keep_audit_ns < INT64_C(86400) * 1000000000)
+        return tn_fail(err, TN_E_USAGE, "--keep-audit is at least 1d, or 0");
     if (options->require_signatures && !options->trusted_keys)
         return tn_fail(err, TN_E_USAGE, "--require-signatures needs --trusted-keys");
     if (options->connections == 0)

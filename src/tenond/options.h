@@ -15,7 +15,7 @@
 struct tn_tenond_options {
     const char *data, *listen, *tls_cert, *tls_key, *trusted_proxy, *metrics_token_file, *to,
         *trusted_keys;
-    int64_t poll_ns, drain_ns, keep_actions_ns, download_bytes_per_s;
+    int64_t poll_ns, drain_ns, keep_actions_ns, keep_audit_ns, download_bytes_per_s;
     int64_t connections, connections_each;
     int64_t evidence_devices, evidence_ratio, pause_devices, pause_percent;
     int64_t verbose, require_signatures;

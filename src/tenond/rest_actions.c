@@ -19,6 +19,7 @@ void tn_rest_deploy(struct tn_http_request *request, void *user)
         .filter = tn_json_str(body, "to", NULL),
         .first = tn_json_int(body, "first", 0),
         .accept_may_load = tn_json_bool(body, "accept_may_load", false),
+        .confirm = tn_json_bool(body, "confirm", false),
         .type = tn_json_str(body, "type", NULL),
     };
     if (!deploy.model || deploy.first < 0 || (deploy.channel && deploy.version)) {

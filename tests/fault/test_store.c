@@ -450,15 +450,44 @@ static bool first_is_signed(struct scene *scene)
     return there.count == 1 && first_is_pinned(scene);
 }
 
-static bool first_is_unmarked(struct scene *scene)
-{
-    return count_of(scene, "ls marks 2>/dev/null | wc -l") == 0;
-}
-
 static void prepare_pinned(struct scene *scene)
 {
     prepare_good(scene);
     assert_int_equal(pin_first(scene, NULL), TN_OK);
+}
+
+static int revoke_first(struct scene *scene, struct tn_error *err)
+{
+    const struct tn_revocation told = { .by = "https://fleet:8600", .why = "wrong weights" };
+    struct tn_revocation stands;
+    int rc = tn_mark_revoke(scene->store, &scene->first.record.digest, &told, &stands, err);
+
+    assert_true(stands.in_force); /* for this call, also where it could not be written */
+    return rc < 0 ? rc : TN_OK;
+}
+
+static bool first_is_revoked(struct scene *scene)
+{
+    return tn_mark_read(scene->store, 0, &scene->first.record.digest).revoked.in_force &&
+           first_is_pinned(scene);
+}
+
+static void prepare_revoked(struct scene *scene)
+{
+    prepare_pinned(scene);
+    assert_int_equal(revoke_first(scene, NULL), TN_OK);
+}
+
+static bool first_is_overruled(struct scene *scene)
+{
+    const struct tn_mark mark = tn_mark_read(scene->store, 0, &scene->first.record.digest);
+
+    return mark.blessed && mark.revoked.by[0] && !mark.revoked.in_force && mark.pinned;
+}
+
+static bool first_is_unmarked(struct scene *scene)
+{
+    return count_of(scene, "ls marks 2>/dev/null | wc -l") == 0;
 }
 
 /* Of two engines of a recipe the other one is blessed. */
@@ -766,6 +795,8 @@ static const struct operation operations[] = {
     { "pin", prepare_good, pin_first, first_is_pinned, a_is_indexed, false, true },
     { "unpin", prepare_pinned, unpin_first, first_is_unmarked, a_is_indexed, false, true },
     { "sign", prepare_pinned, sign_first, first_is_signed, first_is_pinned, false, true },
+    { "revoke", prepare_pinned, revoke_first, first_is_revoked, first_is_pinned, false, true },
+    { "overrule", prepare_revoked, bless_first, first_is_overruled, first_is_pinned, false, true },
     { "bless", prepare_blessed, bless_first, first_is_chosen, one_is_chosen, false, true },
     { "put aside", NULL, put_aside, odd_plan_is_aside, each_aside_has_its_reason, false, false },
     { "restore", prepare_aside, restore, a_is_there, is_here_or_aside, false, false },

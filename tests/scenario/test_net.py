@@ -314,6 +314,59 @@ def test_engine__revoked_is_given_to_nobody_and_named(published, gateway, built)
     assert run("engine", "revoke", "0123456789ab").returncode == 66
 
 
+def test_get__passes_over_what_the_server_revoked_with_and_without_it(published, built, store, tmp_path):
+    """The store has it already; building gives the very same bytes again."""
+    model, wanted = built / "small.onnx", ("--for", f"rtx4090+{RUNTIME}")
+    by_channel = ("small@stable", "--remote", published.url, *wanted)
+    by_release = ("small@1", *by_channel[1:])  # its listing is kept from before
+    digest = answer("get", *by_channel)[0]["digest"]
+    assert answer("get", *by_release)[0]["digest"] == digest
+    run("engine", "revoke", digest, "--why", "wrong calibration")
+    first = run("get", *by_channel)
+    assert first.returncode == 1 and f"revoked on {published.url}: wrong calibration" in first.stderr
+    assert f"{digest[:12]} was passed over, and will be" in first.stderr
+    again, = answer("get", *by_channel, status=1)
+    assert again["ladder"][0]["result"] == "refused" and again["warnings"] == [], "it is said once, and not built again"
+    published.end()
+    for asked in (by_channel, by_release, ("small", *wanted), (model, *wanted)):
+        away = run("get", *asked)
+        assert away.returncode == 1 and "wrong calibration" in away.stderr, asked
+    listed, = told("cache", "ls")
+    assert listed["revoked"] == {"by": published.url, "in_force": True, "why": "wrong calibration"}
+    assert told("cache", "explain", model, *wanted)[0]["engines"][0]["revoked"] == listed["revoked"]
+    assert "tenon cache bless" in run("cache", "explain", model, *wanted).stdout
+    assert run("cache", "bless", digest).returncode == 0
+    for asked in (by_channel, by_release, ("small", *wanted), (model, *wanted)):
+        assert answer("get", *asked)[0]["digest"] == digest, asked
+    assert told("cache", "ls")[0]["revoked"]["in_force"] is False
+
+
+def test_get__takes_another_engine_for_a_revoked_one(published, built, store):
+    """The next rung, also where a file asks the server."""
+    model, wanted = built / "small.onnx", ("--precision", "fp16,fp32", "--for", f"rtx4090+{RUNTIME}")
+    full, half = answer("get", model, "--precision", "fp32", *wanted[2:])[0], answer("get", model, *wanted)[0]
+    assert half["precision"] == "fp16"
+    answer("push", model, "--release", "2", "--store", store)
+    device = ("--store", store.parent / "device", "--remote", published.url, *wanted)
+    assert answer("get", "small@2", *device)[0]["digest"] == half["digest"]
+    run("engine", "revoke", half["digest"])
+    got, = answer("get", "small@2", *device)
+    assert (got["digest"], got["source"]) == (full["digest"], "remote")
+    assert f"{half['digest'][:12]}: revoked on" in got["ladder"][0]["reason"]
+    fresh, = answer("get", model, "--store", store.parent / "fresh", "--remote", published.url, *wanted)
+    assert fresh["digest"] == full["digest"], "it was neither fetched nor kept when it was built again"
+    assert f"{half['digest'][:12]}: revoked on" in fresh["ladder"][0]["reason"]
+
+
+def test_get__of_a_store_that_cannot_be_marked_passes_over_what_is_revoked(published, store):
+    wanted = ("small@stable", "--remote", published.url, "--for", f"rtx4090+{RUNTIME}")
+    digest = answer("get", *wanted)[0]["digest"]
+    run("engine", "revoke", digest)
+    (store / "marks").write_text("a file where the folder should be")
+    done = run("get", *wanted, "--no-build")
+    assert done.returncode == 1 and "revoked on" in done.stderr, done.stderr
+
+
 def test_devices__added_with_a_token_of_their_own_poll_with_it(fleet, tmp_path):
     own = tmp_path / "own.token"
     own.write_text("s3cretS3cretS3cretS3cretS3cretS3\n")

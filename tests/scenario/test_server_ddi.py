@@ -316,6 +316,124 @@ def test_cancel__that_a_device_refuses_leaves_the_update_to_it(published):
     assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
 
 
+# ---- confirmations ----
+
+def waiting(call):
+    """The number of the action that waits for the device's word; nothing else may be offered with it."""
+    offered = links(call("GET", ""))
+    assert "deploymentBase" not in offered and "cancelAction" not in offered
+    return re.search(r"/dev-1/confirmationBase/(\d+)\?c=\d+$", offered["confirmationBase"])[1]
+
+
+@pytest.fixture
+def asked(published):
+    """A device that is asked before."""
+    call = published.own("dev-1", "tok")
+    dress(call)
+    assert deploy(published, confirm=True)["confirm"] is True
+    return published, call
+
+
+def test_confirmation__as_the_transcript_has_it(asked, engines):
+    published, call = asked
+    number = waiting(call)
+    assert published.rest("GET", f"/actions/{number}")["state"] == "wait_for_confirmation"
+    base = json.loads(call("GET", "/confirmationBase")[2])
+    assert base["autoConfirm"] == {"active": False, "activatedAt": 0}
+    assert set(base["_links"]) == {"activateAutoConfirm", "confirmationBase"}
+    assert base["_links"]["activateAutoConfirm"]["href"].endswith("/DEFAULT/controller/v1/dev-1/confirmationBase/activateAutoConfirm")
+    assert base["_links"]["confirmationBase"]["href"] == links(call("GET", ""))["confirmationBase"]
+    shown = json.loads(call("GET", f"/confirmationBase/{number}?actionHistory=5")[2])
+    assert shown["id"] == number and shown["actionHistory"]["status"] == "WAIT_FOR_CONFIRMATION"
+    assert (shown["confirmation"]["download"], shown["confirmation"]["update"]) == ("forced", "forced")
+    assert shown["confirmation"]["chunks"][0]["artifacts"][0]["hashes"]["sha256"] == engines[1][0][1]["digest"]
+    feedback = f"/confirmationBase/{number}/feedback"
+    assert call("POST", feedback, {"confirmation": "denied", "details": ["not at night"], "code": 7})[0] == 200
+    assert waiting(call) == number, "it waits on"
+    assert call("POST", feedback, {"confirmation": "confirmed", "details": ["ok"]})[0] == 200
+    assert set(links(call("GET", ""))) & {"confirmationBase", "deploymentBase"} == {"deploymentBase"}
+    assert [call(method, path, body)[0] for method, path, body in [
+        ("GET", f"/confirmationBase/{number}", None), ("POST", feedback, {"confirmation": "confirmed"})]] == [404, 404]
+    assert call("GET", f"/deploymentBase/{number}")[0] == 200
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 200
+    assert call("POST", feedback, {"confirmation": "confirmed"})[0] == 410
+    history = published.rest("GET", f"/actions/{number}")["history"]
+    assert [row["details"] for row in history][:2] == ["denied\nnot at night", "confirmed\nok"] and history[0]["code"] == 7
+
+
+def test_confirmation__until_then_nothing_of_it_can_be_done(asked):
+    published, call = asked
+    number = waiting(call)
+    assert call("GET", f"/deploymentBase/{number}")[0] == 404
+    assert call("POST", f"/deploymentBase/{number}/feedback", tell("closed", "success"))[0] == 404
+    assert call("GET", f"/cancelAction/{number}")[0] == 404
+    for wrong in ({}, {"confirmation": "perhaps"}, {"confirmation": 1}):
+        assert call("POST", f"/confirmationBase/{number}/feedback", wrong)[0] == 400
+    assert call("POST", "/confirmationBase/4711/feedback", {"confirmation": "confirmed"})[0] == 404
+    published.own("dev-2", "tok-2")
+    assert published.call("POST", f"/DEFAULT/controller/v1/dev-2/confirmationBase/{number}/feedback",
+                          {"confirmation": "confirmed"}, "TargetToken tok-2")[0] == 404
+    assert waiting(call) == number
+    assert published.rest("GET", f"/actions/{number}")["history"] == []
+
+
+def test_confirmation__survives_a_kill_and_a_canceled_one_is_gone(asked):
+    published, call = asked
+    number = waiting(call)
+    call("POST", "/confirmationBase/" + number + "/feedback", {"confirmation": "denied"})
+    published.kill()
+    published.start()
+    assert waiting(call) == number
+    published.rest("POST", f"/actions/{number}/cancel")
+    assert not set(links(call("GET", ""))) & {"confirmationBase", "deploymentBase", "cancelAction"}
+    assert call("GET", f"/confirmationBase/{number}")[0] == 404
+    assert call("POST", f"/confirmationBase/{number}/feedback", {"confirmation": "confirmed"})[0] == 410
+
+
+def test_confirmation__of_everything_is_the_devices_own_and_lasts(asked):
+    published, call = asked
+    number = waiting(call)
+    for _ in range(2):
+        assert call("POST", "/confirmationBase/activateAutoConfirm", {"initiator": "me", "remark": "night"})[0] == 200
+    base = json.loads(call("GET", "/confirmationBase")[2])
+    assert base["autoConfirm"]["active"] is True and base["autoConfirm"]["activatedAt"] > 1_700_000_000_000
+    assert set(base["_links"]) == {"deactivateAutoConfirm"}
+    assert re.search(r"deploymentBase/(\d+)", links(call("GET", ""))["deploymentBase"])[1] == number, "what waited as well"
+    published.kill()
+    published.start()
+    assert published.rest("GET", "/devices/dev-1")["auto_confirm"]
+    published.rest("POST", "/deployments/1/state", {"state": "stopped"})
+    deploy(published, confirm=True)
+    assert "deploymentBase" in links(call("GET", "")), "what comes is confirmed, too"
+    assert call("POST", "/confirmationBase/deactivateAutoConfirm")[0] == 200
+    assert published.rest("GET", "/devices/dev-1")["auto_confirm"] is None
+    published.rest("POST", "/deployments/2/state", {"state": "stopped"})
+    deploy(published, confirm=True)
+    assert int(waiting(call)) > int(number)
+
+
+def test_confirmation__a_deployment_that_does_not_ask_takes_the_place_of_one_that_does(asked):
+    """The way out for a client that does not know the question."""
+    published, call = asked
+    number = waiting(call)
+    deploy(published)
+    offered = links(call("GET", ""))
+    assert "confirmationBase" not in offered and "deploymentBase" in offered
+    assert published.rest("GET", f"/actions/{number}")["state"] == "withdrawn"
+
+
+def test_confirmation__is_what_deploy_says(published):
+    call = published.own("dev-1", "tok")
+    dress(call)
+    there = ["--server", published.url, "--token-file", published.admin]
+    made, = answer("deploy", "small@stable", "--confirm", *there)
+    assert made["confirm"] is True and waiting(call)
+    assert run("deployments", "stop", str(made["id"]), *there).returncode == 0
+    assert not set(links(call("GET", ""))) & {"confirmationBase", "deploymentBase"}
+    assert answer("deploy", "small@stable", *there)[0]["confirm"] is False
+    assert "deploymentBase" in links(call("GET", ""))
+
+
 # ---- soft and download-only ----
 
 def given(call):

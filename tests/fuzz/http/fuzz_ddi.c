@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tn_auto(tn_json_done) json_t *json = NULL;
     struct tn_ddi_feedback feedback;
+    const char *word;
 
     if (tn_json_parse((const char *)data, size, "fuzz", &json, NULL) < 0)
         return 0;
@@ -24,5 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < feedback.feedback.detail_count; i++)
         if (strlen(feedback.details[i]) > size)
             abort();
+    word = tn_ddi_confirmation_read(json, &feedback);
+    if ((word && strlen(word) > size) || feedback.feedback.detail_count > TN_DDI_DETAILS)
+        abort();
     return 0;
 }

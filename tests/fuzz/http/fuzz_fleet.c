@@ -1,6 +1,6 @@
 /* Any JSON as the bodies of the REST interface and of devices, applied to a fleet one after the
  * other: a list of {"release"|"engine"|"channel"|"deploy"|"attributes"|"labels"|"feedback"|
- * "outcomes": body}.
+ * "outcomes"|"confirm"|"auto-confirm": body}.
  * What is refused changes nothing, and what is taken is the same after a restart. */
 #include "blob.h"
 
@@ -151,6 +151,7 @@ static int do_deploy(struct scene *scene, const json_t *body)
         .filter = tn_json_str(body, "to", NULL),
         .first = tn_json_int(body, "first", 0) & INT32_MAX,
         .accept_may_load = tn_json_bool(body, "accept_may_load", false),
+        .confirm = tn_json_bool(body, "confirm", false),
     };
     int64_t id = 0;
 
@@ -179,6 +180,21 @@ static int do_feedback(struct scene *scene, const json_t *body)
                              &feedback.feedback, scene->now_ms, NULL);
 }
 
+static int do_confirm(struct scene *scene, const json_t *body)
+{
+    struct tn_ddi_feedback said;
+    const char *word = tn_ddi_confirmation_read(body, &said);
+
+    return tn_fleet_confirm(scene->fleet, the_device(scene), tn_json_int(body, "id", 1), word,
+                            &said.feedback, scene->now_ms, NULL);
+}
+
+static int do_auto_confirm(struct scene *scene, const json_t *body)
+{
+    return tn_fleet_auto_confirm(scene->fleet, the_device(scene),
+                                 tn_json_bool(body, "active", true), scene->now_ms, NULL);
+}
+
 static int do_outcomes(struct scene *scene, const json_t *body)
 {
     struct tn_outcomes answer;
@@ -190,9 +206,11 @@ static const struct {
     const char *name;
     int (*run)(struct scene *scene, const json_t *body);
 } events[] = {
-    { "release", do_release },       { "engine", do_engine },     { "channel", do_channel },
-    { "deploy", do_deploy },         { "labels", do_labels },     { "feedback", do_feedback },
+    { "release", do_release },       { "engine", do_engine },
+    { "channel", do_channel },       { "deploy", do_deploy },
+    { "labels", do_labels },         { "feedback", do_feedback },
     { "attributes", do_attributes }, { "outcomes", do_outcomes },
+    { "confirm", do_confirm },       { "auto-confirm", do_auto_confirm },
 };
 
 static void run_event(struct scene *scene, size_t which, const json_t *body)

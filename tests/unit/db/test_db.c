@@ -434,23 +434,27 @@ static void drop(const char *path, const char *what, const char *name)
     run_sql(path, sql);
 }
 
-/* Takes everything out of a file that came after the first schema. */
-static void back_to_schema_1(const char *path)
+/* Takes everything out of a file that came after a schema. */
+static void back_to_schema(const char *path, int version)
 {
+    char pragma[40];
+
     for (int i = 0; i < TN_TABLE_COUNT; i++) {
         const struct tn_table_desc *table = &tn_db_tables[i];
         char alter[96];
 
         (void)snprintf(alter, sizeof(alter), "ALTER TABLE \"%s\" DROP COLUMN", table->name);
         for (const struct tn_index *index = table->index; index->name; index++)
-            drop(path, "DROP INDEX", index->name);
+            if (index->since > version)
+                drop(path, "DROP INDEX", index->name);
         for (const struct tn_column *column = table->column; column->name; column++)
-            if (column->since > 1)
+            if (column->since > version)
                 drop(path, alter, column->name);
-        if (table->since > 1)
+        if (table->since > version)
             drop(path, "DROP TABLE", table->name);
     }
-    run_sql(path, "PRAGMA user_version=1");
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", version);
+    run_sql(path, pragma);
 }
 
 TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
@@ -459,7 +463,7 @@ TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
     int count = 0;
 
     tn_db_close(place.db);
-    back_to_schema_1(place.path);
+    back_to_schema(place.path, 1);
     run_sql(place.path, "ALTER TABLE device ADD COLUMN flags INTEGER;"
                         "INSERT INTO device (id, attributes_ms, flags) VALUES ('d1', 7, 1)");
     place.db = open_well(&place);
@@ -467,6 +471,36 @@ TEST(open__brings_the_devices_of_schema_1_to_the_one_of_today)
     commit_well(place.db);
     place_reopen(&place);
     assert_int_equal(tn_db_each(place.db, TN_TABLE_DEVICE, check_old_device, &count, NULL), TN_OK);
+    assert_int_equal(count, 2);
+    place_done(&place);
+}
+
+static bool asks_nobody(const void *row, void *user)
+{
+    *(int *)user += ((const struct tn_row_deployment *)row)->confirm == 0 &&
+                    ((const struct tn_row_deployment *)row)->assigned == 3;
+    return true;
+}
+
+static bool confirms_nothing(const void *row, void *user)
+{
+    *(int *)user += ((const struct tn_row_device *)row)->auto_confirm_ms == 0 &&
+                    ((const struct tn_row_device *)row)->poll_seconds == 7;
+    return true;
+}
+
+TEST(open__deployments_of_schema_5_ask_no_device)
+{
+    struct place place = place_new();
+    int count = 0;
+
+    tn_db_close(place.db);
+    back_to_schema(place.path, 5);
+    run_sql(place.path, "INSERT INTO device (id, poll_seconds) VALUES ('d1', 7);"
+                        "INSERT INTO deployment (id, assigned) VALUES (1, 3)");
+    place.db = open_well(&place);
+    assert_int_equal(tn_db_each(place.db, TN_TABLE_DEPLOYMENT, asks_nobody, &count, NULL), TN_OK);
+    assert_int_equal(tn_db_each(place.db, TN_TABLE_DEVICE, confirms_nothing, &count, NULL), TN_OK);
     assert_int_equal(count, 2);
     place_done(&place);
 }
@@ -669,6 +703,7 @@ int main(void)
         cmocka_unit_test(open__lets_nobody_else_read_the_file_and_its_log),
         cmocka_unit_test(open__refuses_the_schema_of_a_newer_program_and_changes_nothing),
         cmocka_unit_test(open__brings_the_devices_of_schema_1_to_the_one_of_today),
+        cmocka_unit_test(open__deployments_of_schema_5_ask_no_device),
         cmocka_unit_test(open__says_corrupt_of_a_file_that_is_no_database_or_a_damaged_one),
         cmocka_unit_test(open__says_why_a_folder_that_is_not_there_cannot_hold_it),
         cmocka_unit_test(schema__gives_an_older_file_the_columns_and_tables_that_it_lacks),

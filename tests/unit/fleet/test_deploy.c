@@ -1153,9 +1153,74 @@ TEST(first__place_of_a_device_that_is_removed_goes_to_the_next_at_once)
     place_done(&place);
 }
 
+/* ---- confirmations ---- */
+
+static int confirm(struct place *place, int64_t id, const char *word)
+{
+    return tn_fleet_confirm(place->fleet, device(place, "d1"), id, word, NULL, NOW, NULL);
+}
+
+static const char *state_now(struct place *place)
+{
+    struct tn_fleet_action action;
+
+    return tn_fleet_action(place->fleet, device(place, "d1"), &action) ? action.state : "";
+}
+
+TEST(confirm__of_a_paused_deployment_waits_until_it_runs_again)
+{
+    struct place place = place_with(NULL);
+    int64_t number, id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    number = deploy_with(&place, (struct tn_deploy) { .version = "1", .confirm = true });
+    id = action_id(&place, "d1");
+    WELL(tn_fleet_deployment_set(place.fleet, number, "paused", "lunch", "test", NOW, &err));
+    assert_string_equal(state_now(&place), "");
+    assert_int_equal(confirm(&place, id, "confirmed"), TN_E_NOTFOUND);
+    place_restart(&place);
+    WELL(tn_fleet_deployment_set(place.fleet, number, "running", NULL, "test", NOW, &err));
+    assert_string_equal(state_now(&place), "wait_for_confirmation");
+    assert_int_equal(confirm(&place, id, "perhaps"), TN_E_INVALID);
+    assert_int_equal(confirm(&place, id, "denied"), TN_OK);
+    assert_string_equal(state_now(&place), "wait_for_confirmation");
+    assert_int_equal(confirm(&place, id, "confirmed"), TN_OK);
+    assert_string_equal(state_now(&place), "pending");
+    place_restart(&place);
+    assert_string_equal(state_now(&place), "pending");
+    finish(&place, "d1", true);
+    assert_int_equal(confirm(&place, id, "confirmed"), TN_E_CANCELLED);
+    place_done(&place);
+}
+
+TEST(confirm__what_waits_makes_way_for_what_is_meant_and_is_asked_anew)
+{
+    const char *first, *second;
+    struct place place = place_with(&first);
+    int64_t id;
+
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    add_release(&place, "m", "2");
+    second = add_engine(&place, "2", &ada, TRT_10_6);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "1", "test", NOW, &err));
+    (void)deploy_with(&place, (struct tn_deploy) { .confirm = true });
+    assert_string_equal(offered(&place, "d1"), first);
+    id = action_id(&place, "d1");
+    assert_int_equal(confirm(&place, id, "confirmed"), TN_OK);
+    WELL(tn_fleet_channel_set(place.fleet, "m", "stable", "2", "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), second);
+    assert_string_equal(state_now(&place), "wait_for_confirmation");
+    assert_int_equal(confirm(&place, id, "confirmed"), TN_E_CANCELLED);
+    WELL(tn_fleet_auto_confirm(place.fleet, device(&place, "d1"), true, NOW, &err));
+    assert_string_equal(state_now(&place), "pending");
+    place_done(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(confirm__of_a_paused_deployment_waits_until_it_runs_again),
+        cmocka_unit_test(confirm__what_waits_makes_way_for_what_is_meant_and_is_asked_anew),
         cmocka_unit_test(device__is_offered_fetches_and_keeps_what_it_was_assigned),
         cmocka_unit_test(device__that_registers_later_is_offered_what_runs),
         cmocka_unit_test(device__that_runs_the_engine_already_gets_no_action),

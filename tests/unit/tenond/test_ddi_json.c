@@ -89,6 +89,9 @@ TEST(poll__is_what_hawkbit_writes)
     expect_poll((struct tn_ddi_poll) { .sleep_s = 30, .deployment_id = 1, .deployment_mark = 7 },
                 "{\"config\":{\"polling\":{\"sleep\":\"00:00:30\"}},\"_links\":{\"deploymentBase\":"
                 "{\"href\":\"" BASE "/deploymentBase/1?c=7\"}}}");
+    expect_poll((struct tn_ddi_poll) { .sleep_s = 30, .confirmation_id = 4, .deployment_mark = 7 },
+                "{\"config\":{\"polling\":{\"sleep\":\"00:00:30\"}},\"_links\":{"
+                "\"confirmationBase\":{\"href\":\"" BASE "/confirmationBase/4?c=7\"}}}");
     expect_poll((struct tn_ddi_poll) { .sleep_s = 3723, .installed_id = 1, .attributes = true },
                 "{\"config\":{\"polling\":{\"sleep\":\"01:02:03\"}},\"_links\":{\"installedBase\":{"
                 "\"href\":\"" BASE "/installedBase/1\"},\"configData\":{\"href\":\"" BASE

@@ -29,6 +29,7 @@ TEST(options__have_defaults_that_listen_on_loopback_only)
     assert_int_equal(options.poll_ns, INT64_C(300000000000));
     assert_int_equal(options.connections, 10000);
     assert_int_equal(options.download_bytes_per_s, 0);
+    assert_int_equal(options.keep_audit_ns, 0);
 }
 
 TEST(options__are_read_with_their_units)
@@ -40,6 +41,9 @@ TEST(options__are_read_with_their_units)
     assert_int_equal(options.poll_ns, INT64_C(90000000000));
     assert_int_equal(options.download_bytes_per_s, 2 << 20);
     assert_true(options.verbose != 0);
+    assert_int_equal(READ("--data", "d", "--keep-audit", "400d"), TN_OK);
+    assert_true(options.keep_audit_ns == 400 * INT64_C(86400000000000));
+    assert_int_equal(READ("--data", "d", "--keep-audit", "0"), TN_OK);
     assert_int_equal(READ("backup", "--data", "d", "--to", "e"), TN_OK);
     assert_string_equal(options.verb, "backup");
 }
@@ -58,6 +62,7 @@ TEST(options__that_make_no_sense_are_refused)
     assert_int_equal(READ("--data", "d", "--poll", "soon"), TN_E_USAGE);
     assert_int_equal(READ("--data", "d", "--connections", "0"), TN_E_USAGE);
     assert_int_equal(READ("--data", "d", "--connections", "-4"), TN_E_USAGE);
+    assert_int_equal(READ("--data", "d", "--keep-audit", "23h"), TN_E_USAGE);
     assert_int_equal(READ("backup", "--data", "d"), TN_E_USAGE);
     assert_int_equal(READ("--data", "d", "--trusted-proxy", "proxy.example"), TN_E_USAGE);
     assert_int_equal(READ("--data", "d", "--trusted-proxy", "0::1"), TN_E_USAGE);
