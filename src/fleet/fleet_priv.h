@@ -368,6 +368,10 @@ int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row,
 /** A line of the audit log; `detail_steal` may be NULL. */
 int fleet_audit(struct tn_fleet *fleet, const char *who, const char *what, int64_t now_ms,
                 json_t *detail_steal, struct tn_error *err);
+/** Numbers of the fleet itself that are kept. */
+enum setting { SETTING_POLL_SECONDS, SETTING_NEXT_ACTION, SETTINGS };
+/** Puts what the fleet has of it now; 0 is kept as nothing. */
+int setting_put(struct tn_fleet *fleet, enum setting setting, struct tn_error *err);
 int list_add(struct list *list, void *item, struct tn_error *err);
 void list_remove_at(struct list *list, size_t at);
 void list_done(struct list *list);
@@ -391,10 +395,6 @@ void device_sort(struct tn_fleet *fleet);
 
 /** Forgets what the device declared of this model. @return whether its row is to be written */
 bool declared_forget(struct tn_fleet_device *device, const char *model);
-
-/* ---- poll.c ---- */
-
-bool setting_load_row(const void *row, void *fleet);
 
 /* ---- class.c ---- */
 
