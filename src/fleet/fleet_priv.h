@@ -226,7 +226,7 @@ struct deployment {
     int64_t created_ms;
     struct release *release;  /* what it is for now; NULL = none yet */
     struct deployment *later; /* the next running one of the same model */
-    int64_t brake_from;       /* actions from this id on count for the brake */
+    int64_t brake_from;       /* first id after it was resumed: what ended before is known */
     int64_t assigned, finished, failed, canceled, withdrawn;
     int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
     bool counted;                           /* the figures came with its row */
@@ -349,7 +349,7 @@ struct tn_fleet {
     struct list running;      /* those of them that are, by id */
     struct list recounted;    /* deployments whose figures the next commit writes */
     struct list tokens;
-    struct tn_fleet_device *seen; /* most recent first */
+    struct tn_fleet_device *seen, *seen_last; /* those that wait longest to be written first */
     int64_t next_action, next_deployment;
     int64_t forgotten; /* settled actions up to this id were too old and were removed */
     int64_t match_count;
