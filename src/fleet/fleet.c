@@ -249,7 +249,7 @@ static void unload(struct tn_fleet *fleet)
     list_done(&fleet->loose_kinds);
     list_done(&fleet->device_list);
     list_done(&fleet->release_list);
-    fleet->seen = NULL;
+    fleet->seen = fleet->seen_last = NULL;
     fleet->changed_loads = NULL;
 }
 
