@@ -87,7 +87,7 @@ struct tn_row_deployment {
     const char *why;   /* of the pause */
     int64_t created_ms;
     const char *created_by;
-    int64_t brake_from; /* actions from this id on count for its brake */
+    int64_t brake_from; /* the first action after it was resumed has this id, or a higher one */
     const char *type;   /* "forced", "soft", "download-only"; NULL = forced */
     int64_t counted;    /* 0: an older program's row, whose actions are still to be counted */
     int64_t assigned, finished, failed, canceled, withdrawn; /* its actions, by how they ended */

@@ -512,19 +512,21 @@ static void count_end(struct deployment *deployment, const struct action *action
 
 static bool counts_for_brake(const struct deployment *deployment, const struct action *action)
 {
-    return action->deployment == deployment && action->id >= deployment->brake_from &&
+    return action->deployment == deployment &&
            (has_finished(action) || action->state == ACTION_ERROR);
 }
 
 /* The brake asks how many devices failed, not how often one did: a device's newer end takes the
- * place of its older one. */
+ * place of its older one, unless that may have come before the deployment was resumed. So a device
+ * that was under way then and has two ends since may count twice, once. */
 static void count_for_brake(struct deployment *deployment, const struct action *action)
 {
     const struct action *before = action->older;
 
     if (!counts_for_brake(deployment, action))
         return;
-    while (before && !counts_for_brake(deployment, before))
+    while (before &&
+           !(counts_for_brake(deployment, before) && before->id >= deployment->brake_from))
         before = before->older;
     deployment->braked_finished += has_finished(action);
     deployment->braked_failed += action->state == ACTION_ERROR;
@@ -535,7 +537,8 @@ static void count_for_brake(struct deployment *deployment, const struct action *
 int deploy_count_loaded(struct tn_fleet *fleet, const struct action *action, struct tn_error *err)
 {
     count_end(action->deployment, action, 1);
-    count_for_brake(action->deployment, action);
+    if (action->id >= action->deployment->brake_from) /* nobody knows when the others ended */
+        count_for_brake(action->deployment, action);
     return deploy_given(fleet, action->deployment, 1, err);
 }
 

@@ -273,6 +273,8 @@ static void seen_unlist(struct tn_fleet *fleet, struct tn_fleet_device *device)
         fleet->seen = device->seen_after;
     if (device->seen_after)
         device->seen_after->seen_before = device->seen_before;
+    else
+        fleet->seen_last = device->seen_before;
     device->seen_before = device->seen_after = NULL;
     device->seen_listed = false;
 }
@@ -310,10 +312,12 @@ void tn_fleet_seen(struct tn_fleet *fleet, struct tn_fleet_device *device, int64
     device->seen_ms = now_ms;
     if (device->seen_listed)
         return;
-    device->seen_after = fleet->seen;
-    if (fleet->seen)
-        fleet->seen->seen_before = device;
-    fleet->seen = device;
+    device->seen_before = fleet->seen_last;
+    if (fleet->seen_last)
+        fleet->seen_last->seen_after = device;
+    else
+        fleet->seen = device;
+    fleet->seen_last = device;
     device->seen_listed = true;
 }
 
@@ -323,7 +327,7 @@ int tn_fleet_flush_seen(struct tn_fleet *fleet, int64_t now_ms, int64_t every_ms
     struct tn_fleet_device *device = fleet->seen;
     int rc = TN_OK;
 
-    for (int written = 0; device && rc == TN_OK && written < FLUSH_MOST;) {
+    for (int written = 0; device && rc == TN_OK && (written < FLUSH_MOST || every_ms == 0);) {
         struct tn_fleet_device *after = device->seen_after;
         int64_t age = now_ms - device->seen_saved_ms;
 

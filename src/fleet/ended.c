@@ -57,14 +57,23 @@ static bool decides(const struct action *action)
            (of_deployment == 0 && counts_for_brake(action) && !is_put_aside(action->deployment));
 }
 
+/* No number is given twice: devices, logs and brakes remember it. Where the newest goes, the next
+ * number stays in a row of its own. */
+static int delete_row(struct tn_fleet *fleet, int64_t id, struct tn_error *err)
+{
+    int rc = fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = id }, err);
+
+    return rc < 0 || id + 1 < fleet->next_action ? rc
+                                                 : setting_put(fleet, SETTING_NEXT_ACTION, err);
+}
+
 static int let_go(struct tn_fleet *fleet, struct action *action, int64_t now_ms,
                   struct tn_error *err)
 {
-    const struct tn_row_action row = { .id = action->id };
     bool old = action->changed_ms < now_ms - fleet->options.keep_actions_ms;
     /* who changes its facts for ever is given, and loses, an action each time */
     bool needless = old || action->state == ACTION_WITHDRAWN;
-    int rc = needless ? fleet_delete(fleet, TN_TABLE_ACTION, &row, err)
+    int rc = needless ? delete_row(fleet, action->id, err)
                       : fleet_hurt(fleet, tn_db_settle(fleet->db, action->id, err));
 
     action_free(action);
@@ -135,8 +144,7 @@ struct removal {
 static int remove_one(struct removal *removal, const struct action *action)
 {
     struct tn_fleet *fleet = removal->fleet;
-    int rc = fleet_delete(fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = action->id },
-                          removal->err);
+    int rc = delete_row(fleet, action->id, removal->err);
 
     if (rc < 0 || !action->deployment)
         return rc;
@@ -196,8 +204,7 @@ static bool forget_one(const void *row_, void *user)
         return false;
     forgetting->left--;
     fleet->forgotten = row->id;
-    forgetting->removal.rc = fleet_delete(
-        fleet, TN_TABLE_ACTION, &(struct tn_row_action) { .id = row->id }, forgetting->removal.err);
+    forgetting->removal.rc = delete_row(fleet, row->id, forgetting->removal.err);
     return forgetting->removal.rc == TN_OK;
 }
 

@@ -1,5 +1,10 @@
 #include "fleet/fleet_priv.h"
 
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +80,46 @@ int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row, s
     return fleet_hurt(fleet, tn_db_delete(fleet->db, table, row, err));
 }
 
+/* ---- settings ---- */
+
+static const struct {
+    const char *name;
+    size_t offset; /* of an int64_t of the fleet */
+} settings[SETTINGS] = {
+    [SETTING_POLL_SECONDS] = { "poll-seconds", offsetof(struct tn_fleet, poll_seconds) },
+    [SETTING_NEXT_ACTION] = { "next-action", offsetof(struct tn_fleet, next_action) },
+};
+
+static int64_t *setting_of(struct tn_fleet *fleet, size_t setting)
+{
+    return (int64_t *)(void *)((char *)fleet + settings[setting].offset);
+}
+
+int setting_put(struct tn_fleet *fleet, enum setting setting, struct tn_error *err)
+{
+    struct tn_row_setting row = { .name = settings[setting].name };
+    int64_t value = *setting_of(fleet, setting);
+    char text[24];
+
+    if (value == 0)
+        return fleet_delete(fleet, TN_TABLE_SETTING, &row, err);
+    (void)snprintf(text, sizeof(text), "%" PRId64, value);
+    row.value = text;
+    return fleet_put(fleet, TN_TABLE_SETTING, &row, err);
+}
+
+static bool setting_load_row(const void *row_, void *user)
+{
+    const struct tn_row_setting *row = row_;
+    struct tn_fleet *fleet = user;
+    bool good = true;
+
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strcmp(row->name, settings[i].name) == 0 && row->value)
+            good = tn_text_i64(row->value, setting_of(fleet, i));
+    return fleet_hurt(fleet, good ? TN_OK : TN_E_CORRUPT) == TN_OK;
+}
+
 /* ---- loading ---- */
 
 /* In this order: a row may name rows of the tables before it. */
@@ -91,9 +136,13 @@ static const struct {
     { TN_TABLE_PIN, pin_load_row },
 };
 
-static bool next_after(const void *row, void *fleet)
+static bool next_after(const void *row_, void *user)
 {
-    ((struct tn_fleet *)fleet)->next_action = ((const struct tn_row_action *)row)->id + 1;
+    const struct tn_row_action *row = row_;
+    struct tn_fleet *fleet = user;
+
+    if (row->id >= fleet->next_action)
+        fleet->next_action = row->id + 1;
     return false;
 }
 
@@ -190,7 +239,7 @@ static void unload(struct tn_fleet *fleet)
     list_done(&fleet->loose_kinds);
     list_done(&fleet->device_list);
     list_done(&fleet->release_list);
-    fleet->seen = NULL;
+    fleet->seen = fleet->seen_last = NULL;
     fleet->changed_loads = NULL;
 }
 

@@ -51,7 +51,8 @@ bool tn_fleet_dirty(const struct tn_fleet *fleet);
  * @return as tn_db_commit() */
 int tn_fleet_commit(struct tn_fleet *fleet, struct tn_error *err);
 
-/** Writes last-seen times that are older than `every_ms` in memory only; call it now and then. */
+/** Writes last-seen times that are older than `every_ms` in memory only; call it now and then. A
+ * part of them at one time, those that wait for longest first; with `every_ms` 0 all. */
 int tn_fleet_flush_seen(struct tn_fleet *fleet, int64_t now_ms, int64_t every_ms,
                         struct tn_error *err);
 

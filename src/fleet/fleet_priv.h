@@ -229,7 +229,7 @@ struct deployment {
     struct release *release;  /* what it is for now; NULL = none yet */
     struct deployment *later; /* the next running one of the same model */
     bool confirm;             /* devices are asked before */
-    int64_t brake_from;       /* actions from this id on count for the brake */
+    int64_t brake_from;       /* first id after it was resumed: what ended before is known */
     int64_t assigned, finished, failed, canceled, withdrawn;
     int64_t braked_finished, braked_failed; /* devices, by the last end of each that counts */
     bool counted;                           /* the figures came with its row */
@@ -353,7 +353,7 @@ struct tn_fleet {
     struct list running;      /* those of them that are, by id */
     struct list recounted;    /* deployments whose figures the next commit writes */
     struct list tokens;
-    struct tn_fleet_device *seen; /* most recent first */
+    struct tn_fleet_device *seen, *seen_last; /* those that wait longest to be written first */
     int64_t next_action, next_deployment;
     int64_t forgotten; /* settled actions up to this id were too old and were removed */
     int64_t match_count;
@@ -375,6 +375,10 @@ int fleet_hurt(struct tn_fleet *fleet, int rc);
 int fleet_put(struct tn_fleet *fleet, enum tn_table table, const void *row, struct tn_error *err);
 int fleet_delete(struct tn_fleet *fleet, enum tn_table table, const void *row,
                  struct tn_error *err);
+/** Numbers of the fleet itself that are kept. */
+enum setting { SETTING_POLL_SECONDS, SETTING_NEXT_ACTION, SETTINGS };
+/** Puts what the fleet has of it now; 0 is kept as nothing. */
+int setting_put(struct tn_fleet *fleet, enum setting setting, struct tn_error *err);
 int list_add(struct list *list, void *item, struct tn_error *err);
 void list_remove_at(struct list *list, size_t at);
 void list_done(struct list *list);
@@ -398,10 +402,6 @@ void device_sort(struct tn_fleet *fleet);
 
 /** Forgets what the device declared of this model. @return whether its row is to be written */
 bool declared_forget(struct tn_fleet_device *device, const char *model);
-
-/* ---- poll.c ---- */
-
-bool setting_load_row(const void *row, void *fleet);
 
 /* ---- class.c ---- */
 

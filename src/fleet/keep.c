@@ -121,6 +121,9 @@ int tn_fleet_keep_anew(struct tn_fleet *fleet, struct tn_error *err)
     struct tn_map before = fleet->kept_blobs;
     int rc;
 
+    /* a fleet that could not be read again names few files, and needs all */
+    if (fleet->damaged)
+        return tn_fail(err, fleet->damaged, "which files are needed is not known now");
     fleet->kept_blobs = (struct tn_map) { .slot = NULL };
     rc = keep_releases(fleet, err);
     if (rc == TN_OK)

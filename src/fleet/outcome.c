@@ -31,7 +31,7 @@ struct device_loads {
     size_t count;
     int64_t since_ms, taken; /* outcomes of this hour */
     json_t *last;            /* load that it told of */
-    int64_t last_ms;         /* when it was told */
+    int64_t last_ms;         /* when it was told: after all before it, whatever the clock says */
 };
 
 void device_loads_free(struct device_loads *loads)
@@ -169,16 +169,16 @@ static int keep_last(struct tn_fleet *fleet, struct tn_fleet_device *device, str
 {
     struct device_loads *loads = device->loads;
     tn_auto(tn_str_free) char *text = last_steal ? tn_json_text(last_steal) : NULL;
+    int64_t heard_ms = now_ms > loads->last_ms ? now_ms : loads->last_ms + 1;
     struct tn_row_spool row = { .device = device->id,
                                 .spool = spool->name,
                                 .position = spool->position,
-                                .heard_ms = now_ms,
+                                .heard_ms = heard_ms,
                                 .last = text };
 
-    spool->heard_ms = now_ms;
     json_decref(loads->last);
     loads->last = last_steal;
-    loads->last_ms = now_ms;
+    loads->last_ms = spool->heard_ms = heard_ms;
     return fleet_put(fleet, TN_TABLE_SPOOL, &row, err);
 }
 

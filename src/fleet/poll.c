@@ -1,25 +1,6 @@
 /* How often devices are to ask: the server's time, and a device's own. */
 #include "fleet/fleet_priv.h"
 
-#include "base/text.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-static const char poll_setting[] = "poll-seconds";
-
-bool setting_load_row(const void *row_, void *user)
-{
-    const struct tn_row_setting *row = row_;
-    struct tn_fleet *fleet = user;
-
-    if (strcmp(row->name, poll_setting) != 0 || !row->value)
-        return true;
-    return fleet_hurt(fleet, tn_text_i64(row->value, &fleet->poll_seconds) ? TN_OK
-                                                                           : TN_E_CORRUPT) == TN_OK;
-}
-
 int64_t tn_fleet_poll_seconds(const struct tn_fleet *fleet, const struct tn_fleet_device *device)
 {
     if (device && device->poll_seconds > 0)
@@ -29,15 +10,8 @@ int64_t tn_fleet_poll_seconds(const struct tn_fleet *fleet, const struct tn_flee
 
 static int set_server(struct tn_fleet *fleet, int64_t seconds, struct tn_error *err)
 {
-    struct tn_row_setting row = { .name = poll_setting };
-    char text[24];
-
     fleet->poll_seconds = seconds;
-    if (seconds == 0)
-        return fleet_delete(fleet, TN_TABLE_SETTING, &row, err);
-    (void)snprintf(text, sizeof(text), "%" PRId64, seconds);
-    row.value = text;
-    return fleet_put(fleet, TN_TABLE_SETTING, &row, err);
+    return setting_put(fleet, SETTING_POLL_SECONDS, err);
 }
 
 static int set_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t seconds,

@@ -233,6 +233,29 @@ static struct engine *engine_new(struct release *release, const char *record_tex
     return engine;
 }
 
+static bool was_added_after(const struct engine *engine, const struct engine *other)
+{
+    if (engine->added_ms != other->added_ms)
+        return engine->added_ms > other->added_ms;
+    return strcmp(engine->release->key, other->release->key) > 0;
+}
+
+/* Of all with these bytes the one that was added last comes first: rows come in another order. */
+static int chain(struct tn_fleet *fleet, struct engine *engine, struct tn_error *err)
+{
+    struct engine *before = tn_map_get(&fleet->engines, engine->hex);
+
+    if (!before || was_added_after(engine, before)) {
+        engine->same = before;
+        return tn_map_put(&fleet->engines, engine->hex, engine, err);
+    }
+    while (before->same && !was_added_after(engine, before->same))
+        before = before->same;
+    engine->same = before->same;
+    before->same = engine;
+    return TN_OK;
+}
+
 /* From here on it belongs to the release. */
 static int engine_join(struct tn_fleet *fleet, struct engine *engine, struct tn_error *err)
 {
@@ -245,9 +268,8 @@ static int engine_join(struct tn_fleet *fleet, struct engine *engine, struct tn_
     }
     if (engine->kind && !engine->revoked_ms)
         rc = kind_add(engine->kind, engine, err);
-    engine->same = tn_map_get(&fleet->engines, engine->hex);
     if (rc == TN_OK)
-        rc = tn_map_put(&fleet->engines, engine->hex, engine, err);
+        rc = chain(fleet, engine, err);
     if (rc == TN_OK)
         rc = keep_blob(fleet, &engine->digest, err);
     release->generation++;

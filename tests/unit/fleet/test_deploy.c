@@ -495,6 +495,33 @@ TEST(brake__counts_anew_when_the_operator_resumes_also_after_a_restart)
     place_done(&place);
 }
 
+TEST(brake__counts_after_a_resume_what_was_under_way_before)
+{
+    struct place place = place_with(NULL);
+    int64_t id;
+
+    add_devices(&place, 12);
+    id = deploy(&place, "1"); /* all have an action from now on */
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "d%02d", i);
+        finish(&place, name, i > 0);
+    }
+    assert_state(&place, id, "paused");
+    WELL(tn_fleet_deployment_set(place.fleet, id, "running", NULL, "test", NOW, &err));
+    for (int i = 5; i < 10; i++) {
+        char name[16];
+
+        assert_state(&place, id, "running");
+        (void)snprintf(name, sizeof(name), "d%02d", i);
+        finish(&place, name, false);
+        place_restart(&place);
+    }
+    assert_state(&place, id, "paused");
+    place_done(&place);
+}
+
 TEST(brake__counts_devices_and_not_how_often_one_fails)
 {
     static const struct board *const boards[] = { &ada, &small_ada, &ampere, &orin };
@@ -1247,6 +1274,7 @@ int main(void)
         cmocka_unit_test(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed),
         cmocka_unit_test(brake__lets_go_on_below_a_fifth),
         cmocka_unit_test(brake__counts_anew_when_the_operator_resumes_also_after_a_restart),
+        cmocka_unit_test(brake__counts_after_a_resume_what_was_under_way_before),
         cmocka_unit_test(brake__counts_devices_and_not_how_often_one_fails),
         cmocka_unit_test(device__that_changes_its_facts_for_ever_leaves_few_actions),
         cmocka_unit_test(

@@ -219,6 +219,20 @@ TEST(removed_device__gives_back_its_places_and_leaves_no_action)
 
 /* ---- age ---- */
 
+TEST(number__of_an_action_is_given_once_also_when_its_device_is_gone)
+{
+    struct place place = place_with_two();
+    int64_t first;
+
+    (void)deploy(&place, "1");
+    first = action_id(&place, "d1");
+    WELL(tn_fleet_device_remove(place.fleet, device(&place, "d1"), "test", NOW, &err));
+    place_restart(&place);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    assert_true(action_id(&place, "d1") > first);
+    place_done(&place);
+}
+
 TEST(old__are_removed_but_not_what_decides_and_not_from_the_figures)
 {
     struct place place = place_with_two();
@@ -275,6 +289,7 @@ int main(void)
         cmocka_unit_test(ended__stay_ended_however_long_ago),
         cmocka_unit_test(failed__are_not_given_again_however_many_came_between),
         cmocka_unit_test(removed_device__gives_back_its_places_and_leaves_no_action),
+        cmocka_unit_test(number__of_an_action_is_given_once_also_when_its_device_is_gone),
         cmocka_unit_test(old__are_removed_but_not_what_decides_and_not_from_the_figures),
         cmocka_unit_test(older_file__is_counted_and_settled_once),
     };

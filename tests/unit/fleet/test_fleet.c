@@ -487,6 +487,44 @@ TEST(devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_t
     place_done(&place);
 }
 
+TEST(polls__of_all_devices_are_kept_at_the_end_however_many)
+{
+    enum { MANY = 2500 };
+    struct place place = place_new();
+    char id[16];
+
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(id, sizeof(id), "d%04d", i);
+        tn_fleet_seen(place.fleet, enroll(&place, id), NOW);
+    }
+    WELL(tn_fleet_flush_seen(place.fleet, NOW, 0, &err));
+    place_restart(&place);
+    assert_int_equal(silent_at(&place, NOW + 3600 * 1000), MANY);
+    place_done(&place);
+}
+
+TEST(polls__that_wait_for_longest_are_written_first)
+{
+    enum { MANY = 2500, MINUTE_MS = 60 * 1000 };
+    struct place place = place_new();
+    char id[16];
+
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(id, sizeof(id), "d%04d", i);
+        (void)enroll(&place, id);
+    }
+    for (int64_t minute = 1; minute <= 2; minute++) { /* more in each than are written in it */
+        for (int i = 0; i < MANY; i++) {
+            (void)snprintf(id, sizeof(id), "d%04d", i);
+            tn_fleet_seen(place.fleet, device(&place, id), NOW + minute * MINUTE_MS);
+        }
+        WELL(tn_fleet_flush_seen(place.fleet, NOW + minute * MINUTE_MS, MINUTE_MS, &err));
+    }
+    place_restart(&place);
+    assert_int_equal(silent_at(&place, NOW + 3600 * 1000), MANY);
+    place_done(&place);
+}
+
 TEST(commit__that_fails_leaves_memory_and_disk_as_they_were_before)
 {
     struct place place = place_new();
@@ -689,6 +727,8 @@ int main(void)
         cmocka_unit_test(releases__keep_their_order_when_the_clock_is_put_back),
         cmocka_unit_test(
             devices__are_silent_after_three_polls_and_when_heard_in_a_future_that_was_taken_back),
+        cmocka_unit_test(polls__of_all_devices_are_kept_at_the_end_however_many),
+        cmocka_unit_test(polls__that_wait_for_longest_are_written_first),
         cmocka_unit_test(commit__that_fails_leaves_memory_and_disk_as_they_were_before),
         cmocka_unit_test(commit__that_fails_forgets_no_poll),
         cmocka_unit_test(commit__is_due_after_a_failure_that_wrote_nothing),

@@ -1,6 +1,8 @@
 /* Which files are kept; releases that are removed; pins. */
 #include "fixture.h"
 
+#include "fleet/fleet_priv.h"
+
 static void collect(struct place *place)
 {
     struct tn_error why = { 0 };
@@ -154,6 +156,33 @@ TEST(files__that_are_young_outlive_a_collection_though_nothing_refers_to_them)
     place_done(&place);
 }
 
+TEST(files__stay_while_the_fleet_could_not_be_read_again)
+{
+    const struct tn_row_action stray = { .id = 1,
+                                         .device = "nobody",
+                                         .deployment = 1,
+                                         .model = "m",
+                                         .version = "1",
+                                         .digest = "00",
+                                         .state = "pending" };
+    struct place place = place_new();
+    const char *engine;
+
+    add_release(&place, "m", "1");
+    engine = add_engine(&place, "1", &ada, TRT_10_6);
+    place_commit(&place);
+    WELL(tn_db_put(place.db, TN_TABLE_ACTION, &stray, &err));
+    WELL(tn_db_commit(place.db, &err));
+    (void)fleet_hurt(place.fleet, TN_E_NOMEM);
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_IO);
+    assert_true(tn_fleet_keep_anew(place.fleet, NULL) < 0);
+    WELL(tn_db_delete(place.db, TN_TABLE_ACTION, &stray, &err));
+    WELL(tn_db_commit(place.db, &err));
+    assert_int_equal(tn_fleet_commit(place.fleet, NULL), TN_E_AGAIN);
+    assert_true(kept(&place, engine));
+    place_done(&place);
+}
+
 TEST(pin__of_an_unknown_engine_is_refused_and_twice_is_fine)
 {
     struct place place = place_new();
@@ -179,6 +208,7 @@ int main(void)
         cmocka_unit_test(files__of_a_removed_release_go_but_for_what_a_device_runs_or_a_pin_holds),
         cmocka_unit_test(files__that_two_releases_share_stay_with_the_other),
         cmocka_unit_test(files__that_are_young_outlive_a_collection_though_nothing_refers_to_them),
+        cmocka_unit_test(files__stay_while_the_fleet_could_not_be_read_again),
         cmocka_unit_test(pin__of_an_unknown_engine_is_refused_and_twice_is_fine),
     };
 
