@@ -33,9 +33,20 @@ static bool is_revoked(const json_t *engine)
     return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
 }
 
-/* Records of engines that are in force, each with its signatures as a further member. */
+static void add_revoked(json_t *revoked, const json_t *engine)
+{
+    json_t *one = json_object();
+
+    tn_json_set_str(one, "digest", tn_json_str(engine, "digest", ""));
+    tn_json_set_str(one, "key", tn_json_str(json_object_get(engine, "record"), "key", NULL));
+    tn_json_set_str(one, "why", tn_json_str(engine, "revoked_why", NULL));
+    (void)json_array_append_new(revoked, one);
+}
+
+/* Records of engines that are in force, each with its signatures as a further member. The others
+ * are named in `revoked`, where the caller wants to know of them. */
 static int add_records(struct tn_net *net, const char *model, const char *version, json_t *records,
-                       struct tn_error *err)
+                       json_t *revoked, struct tn_error *err)
 {
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *engines = json_array();
@@ -50,6 +61,8 @@ static int add_records(struct tn_net *net, const char *model, const char *versio
     {
         json_t *record = json_object_get(engine, "record");
 
+        if (rc == TN_OK && revoked && is_revoked(engine))
+            add_revoked(revoked, engine);
         if (rc != TN_OK || !json_is_object(record) || is_revoked(engine))
             continue;
         tn_json_set(record, "signatures", json_incref(json_object_get(engine, "signatures")));
@@ -127,7 +140,8 @@ static int do_release(struct child *child, struct tn_error *err)
     const char *model = tn_json_str(child->request, "model", "");
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(4096);
     tn_auto(tn_json_done) json_t *release = NULL;
-    json_t *records = json_array();
+    tn_auto(tn_json_done) json_t *records = json_array();
+    tn_auto(tn_json_done) json_t *revoked = json_array();
     json_t *manifest;
     char version[128];
     int rc = version_of(child->net, model, tn_json_str(child->request, "at", ""), version, err);
@@ -136,16 +150,15 @@ static int do_release(struct child *child, struct tn_error *err)
     if (rc == TN_OK)
         rc = tn_net_get(child->net, tn_buf_text(&path), &release, err);
     if (rc == TN_OK)
-        rc = add_records(child->net, model, version, records, err);
-    if (rc < 0) {
-        json_decref(records);
+        rc = add_records(child->net, model, version, records, revoked, err);
+    if (rc < 0)
         return rc;
-    }
     manifest = manifest_of(release);
     tn_json_set_str(manifest, "model", model);
     tn_json_set_str(manifest, "version", version);
     tn_json_set(manifest, "signatures", json_incref(json_object_get(release, "signatures")));
-    tn_json_set(manifest, "engines", records);
+    tn_json_set(manifest, "engines", json_incref(records));
+    tn_json_set(manifest, "revoked", json_incref(revoked));
     return write_json(manifest, tn_json_str(child->request, "to", ""), err);
 }
 
@@ -161,7 +174,8 @@ static int do_engines(struct child *child, struct tn_error *err)
     json_array_foreach(releases, at, release)
     {
         if (rc == TN_OK)
-            rc = add_records(child->net, model, tn_json_str(release, "version", ""), records, err);
+            rc = add_records(child->net, model, tn_json_str(release, "version", ""), records, NULL,
+                             err);
     }
     return rc < 0 ? rc : write_json(records, tn_json_str(child->request, "to", ""), err);
 }

@@ -38,6 +38,35 @@ static void note_passed(const char *path, const struct tn_error *why, void *user
     tn_rung_because(user, "store: %s", why->text);
 }
 
+/* The release that is got had such an engine, until somebody revoked it on the server. */
+static bool is_revoked(const struct tn_job *job, struct tn_rung *rung, const char *member,
+                       const struct tn_digest *digest)
+{
+    char hex[TN_DIGEST_HEX], text[200];
+    const json_t *one;
+    size_t at;
+
+    tn_digest_hex(digest, hex);
+    json_array_foreach(job->revoked, at, one)
+    {
+        const char *why = tn_json_str(one, "why", "");
+
+        if (strcmp(tn_json_str(one, member, ""), hex) != 0)
+            continue;
+        (void)snprintf(text, sizeof(text), "its engine %.12s was revoked on the server%s%.100s",
+                       tn_json_str(one, "digest", "?"), *why ? ": " : "", why);
+        if (!strstr(rung->report->reason, text)) /* all searches come by the same engine */
+            tn_rung_because(rung->report, "%s", text);
+        return true;
+    }
+    return false;
+}
+
+bool tn_rung_is_revoked(const struct tn_job *job, struct tn_rung *rung)
+{
+    return is_revoked(job, rung, "key", &rung->key);
+}
+
 /* Verifies the bytes, and who vouches for them; a changed plan is set aside so that the next call
  * does not meet it again. */
 static bool whole(struct tn_job *job, struct tn_rung *rung, struct tn_entry *entry)
@@ -46,7 +75,7 @@ static bool whole(struct tn_job *job, struct tn_rung *rung, struct tn_entry *ent
     struct tn_refusal fell;
     int rc;
 
-    if (tn_job_has_failed(job, entry))
+    if (tn_job_has_failed(job, entry) || is_revoked(job, rung, "digest", &entry->record.digest))
         return false;
     if (tn_job_passes_over(job, entry, &fell)) {
         tn_rung_because(rung->report, "%s, which is only read, did not load at %s: %s",

@@ -379,8 +379,13 @@ static int build_rung(struct tn_job *job, struct tn_rung *rung, struct tn_error 
 {
     struct tn_entry *entry = &job->result->entry;
     const char *source = NULL;
-    int rc = tn_rung_build(job, rung, entry, &source, err);
+    int rc;
 
+    if (tn_rung_is_revoked(job, rung)) {
+        rung->report->result = "skipped";
+        return 0;
+    }
+    rc = tn_rung_build(job, rung, entry, &source, err);
     if (rc > 0) {
         if (!loads_after_build(job, rung, entry)) {
             *entry = (struct tn_entry) { 0 };
@@ -546,6 +551,7 @@ void tn_job_done(struct tn_job *job)
     tn_shapes_done(&job->shapes);
     tn_spec_done(&job->spec);
     tn_keyring_done(&job->trusted);
+    json_decref(job->revoked);
     tn_fd_done(&job->fetched_fd);
     free(job->machine);
     free(job->named);

@@ -32,7 +32,8 @@ struct tn_job {
     int fetched_fd; /* lock on those files; -1 = none */
     bool signature_required;
     struct tn_keyring trusted; /* read where signatures are required */
-    size_t distrusted;         /* engines and releases that were passed over for their signature */
+    json_t *revoked;   /* those of the release that is got: [{"digest", "key", "why"}] or NULL */
+    size_t distrusted; /* engines and releases that were passed over for their signature */
     /* of the engine that is being proved: */
     const char *source; /* "store", "remote", "built", "waited"; static */
     bool tried;         /* a child has loaded it in this call */
@@ -112,6 +113,10 @@ int tn_job_model(struct tn_job *job, int at, const struct tn_model **ret_model,
 int tn_rung_prepare(struct tn_job *job, enum tn_precision precision, struct tn_rung_report *report,
                     struct tn_rung *ret_rung, struct tn_error *err);
 void tn_rung_done(struct tn_rung *rung);
+
+/** Whether the server revoked the engine of this recipe in the release that is got: who makes it
+ * anew makes what nobody is to have. The reason goes into the report. */
+bool tn_rung_is_revoked(const struct tn_job *job, struct tn_rung *rung);
 
 /**
  * Looks for the rung's engine in all stores: first its key, then engines that differ only in what

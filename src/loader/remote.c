@@ -612,6 +612,7 @@ int tn_job_get_release(struct tn_job *job, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "a model's name has at most 127 bytes");
     (void)tn_text_copy(job->result->model, sizeof(job->result->model), model);
     rc = find_release(job, model, separator + 1, &remote, &release, err);
+    job->revoked = rc == TN_OK ? json_incref(json_object_get(release, "revoked")) : NULL;
     if (rc == TN_OK)
         rc = tn_job_trusts_release(job, release, err);
     if (rc == TN_OK)

@@ -26,8 +26,10 @@ struct tn_remote {
 
     /**
      * A release with its engines: {"model", "version", "variants": [{"precision", "digest",
-     * "bytes", "name", "external"}], "spec", "needs", "signatures", "engines": [record, …]}, those
-     * that were revoked left out. A record has its signatures as a further member.
+     * "bytes", "name", "external"}], "spec", "needs", "signatures", "engines": [record, …],
+     * "revoked": [{"digest", "key", "why"}]}. What was revoked is not among the engines; it is not
+     * taken from a store either, nor made anew from its recipe. A record has its signatures as a
+     * further member.
      * @param at a version or a channel
      * @return 0, TN_E_NOTFOUND, TN_E_AGAIN (not reached), …
      */

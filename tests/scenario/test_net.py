@@ -267,7 +267,7 @@ def test_map__shows_a_hole_that_closes_when_its_engine_is_pushed(published, gate
     assert {row["state"] for row in answer("map", "small")} == {"engine"}
     assert "_sm120_" in devices["c"].install()
     assert {row["running"] for row in answer("map", "small")} == {1}
-    for verb in (["devices"], ["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
+    for verb in (["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
         assert "_sm120_" in run(*verb).stdout, verb
 
 
@@ -312,6 +312,32 @@ def test_engine__revoked_is_given_to_nobody_and_named(published, gateway, built)
     assert "revoked" in run("engine", "list", "small@1").stdout
     assert "wrong weights" in run("map", "small", "--why").stdout
     assert run("engine", "revoke", "0123456789ab").returncode == 66
+
+
+def test_get__of_a_release_neither_takes_nor_makes_an_engine_that_was_revoked(published, tmp_path):
+    engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
+    machine = tmp_path / "machine"
+    wanted = ("get", "small@1", "--remote", published.url, "--for", f"rtx4090+{RUNTIME}", "--store", machine)
+    assert answer(*wanted)[0]["digest"] == engine["digest"]
+    assert run("engine", "revoke", engine["digest"][:12], "--why", "wrong weights").returncode == 0
+    for _ in range(2):
+        rung, = answer(*wanted, status=1)[0]["ladder"]
+        assert rung["result"] == "skipped" and "revoked on the server: wrong weights" in rung["reason"]
+        published.end()  # what it said last counts while it is away
+    assert [one["digest"] for one in answer("cache", "ls", "--store", machine)] == [engine["digest"]]
+
+
+def test_devices__that_wait_in_a_hole_say_so(published, gateway, built):
+    devices = enrol(published, gateway, waits="rtx5090", runs="rtx4090")
+    assert "1 of 2 devices assigned, 1 waiting in holes" in run("deploy", "small@stable").stdout
+    devices["runs"].install()
+    rows = {line.split()[0]: line for line in run("devices").stdout.splitlines()}
+    assert rows["waits"].count("small@1") == rows["runs"].count("small@1") == 1
+    assert max(len(line) for line in rows.values()) <= 100, "a list that no terminal shows"
+    assert {one["id"]: one["waiting"] for one in answer("devices")} == {"waits": ["small@1"], "runs": []}
+    assert any(line.split() == ["no", "engine", "of", "small@1"] for line in run("devices", "show", "waits").stdout.splitlines())
+    answer("push", built / "small.onnx", "--release", "1", "--store", built / "later")
+    assert "no engine of" not in run("devices", "show", "waits").stdout
 
 
 def test_devices__added_with_a_token_of_their_own_poll_with_it(fleet, tmp_path):
