@@ -318,7 +318,7 @@ struct tn_page {
 };
 json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct tn_page *page,
                               struct tn_error *err);
-json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device);
+json_t *tn_fleet_device_json(struct tn_fleet *fleet, struct tn_fleet_device *device);
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page);
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version);
 /** @param name a version or a channel. @return NULL: no such one */
