@@ -598,6 +598,13 @@ static int no_build_because(const struct tn_job *job, const json_t *release, str
                    tn_buf_text(&why));
 }
 
+/* The server's own word, which no publisher has signed: it only takes away. */
+static void take_revoked(struct tn_job *job, json_t *release)
+{
+    job->revoked = json_incref(json_object_get(release, "revoked"));
+    (void)json_object_del(release, "revoked");
+}
+
 int tn_job_get_release(struct tn_job *job, struct tn_error *err)
 {
     const char *separator = strchr(job->options->model, '@');
@@ -612,7 +619,8 @@ int tn_job_get_release(struct tn_job *job, struct tn_error *err)
         return tn_fail(err, TN_E_USAGE, "a model's name has at most 127 bytes");
     (void)tn_text_copy(job->result->model, sizeof(job->result->model), model);
     rc = find_release(job, model, separator + 1, &remote, &release, err);
-    job->revoked = rc == TN_OK ? json_incref(json_object_get(release, "revoked")) : NULL;
+    if (rc == TN_OK)
+        take_revoked(job, release);
     if (rc == TN_OK)
         rc = tn_job_trusts_release(job, release, err);
     if (rc == TN_OK)

@@ -314,6 +314,23 @@ def test_engine__revoked_is_given_to_nobody_and_named(published, gateway, built)
     assert run("engine", "revoke", "0123456789ab").returncode == 66
 
 
+def test_engine__revoked_once_is_revoked_in_every_later_release(published, gateway, built, tmp_path):
+    engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
+    assert run("engine", "revoke", engine["digest"][:12], "--why", "wrong weights").returncode == 0
+    push = ("push", built / "small.onnx", "--store", built / "store", "--release")
+    assert "2 engines added, 0 there, 1 of them revoked" in run(*push, "2").stdout
+    assert {one["digest"]: (one["state"], one["revoked_why"]) for one in answer("engine", "list", "small@2")}[
+        engine["digest"]] == ("revoked", "wrong weights")
+    devices = enrol(published, gateway, a="rtx4090")
+    answer("deploy", "small@2")
+    assert devices["a"].deployment() is None
+    run("key", "new", tmp_path / "signer")
+    assert "0 engines added, 2 there, 1 of them revoked; signed" in run(*push, "2", "--sign", tmp_path / "signer").stdout
+    published.end()
+    published.start()
+    assert devices["a"].deployment() is None
+
+
 def test_get__of_a_release_neither_takes_nor_makes_an_engine_that_was_revoked(published, tmp_path):
     engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
     machine = tmp_path / "machine"
