@@ -17,6 +17,7 @@ from test_schemas import refuses_without, told
 pytestmark = [needs_rtx, needs_tenond]
 HERE = pathlib.Path(__file__).parent
 RUNTIME = "rtx1.7.1.116"
+no_gpu = pytest.mark.skipif(os.path.exists("/proc/driver/nvidia"), reason="for a machine without a driver")
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +330,15 @@ def test_engine__revoked_once_is_revoked_in_every_later_release(published, gatew
     published.end()
     published.start()
     assert devices["a"].deployment() is None
+
+
+@no_gpu
+def test_get__without_a_gpu_takes_no_engine_of_somebody_elses(published, built, tmp_path):
+    machine = ("--remote", published.url, "--store", tmp_path / "machine")
+    for model in ("small@1", built / "small.onnx"):
+        done = answer("get", model, *machine)[0]
+        assert "_sm80-121_" in done["name"], done
+    assert len(answer("cache", "ls", "--store", tmp_path / "machine")) == 1, "an engine was fetched for nothing"
 
 
 def test_get__of_a_release_neither_takes_nor_makes_an_engine_that_was_revoked(published, tmp_path):
