@@ -356,8 +356,8 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
  * device_engines{model,release,class,precision,trt}
  * engine_loads_total{model,release,class,trt,by,result}
  * engine_deserialize_seconds_{bucket,sum,count}{model,release,class,trt,by,cold} releases engines
- * device_classes deployments_running matches_total match_seconds_{bucket,sum,count}
- * assignments_total. */
+ * device_classes deployments_running deployments_paused matches_total
+ * match_seconds_{bucket,sum,count} assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 

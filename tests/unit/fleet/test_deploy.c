@@ -477,6 +477,8 @@ TEST(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed)
     assert_state(&place, id, "running");
     finish(&place, "d04", false);
     assert_state(&place, id, "paused");
+    assert_figure(&place, "deployments_paused", "", 1);
+    assert_figure(&place, "deployments_running", "", 0);
     /* what was assigned and not yet fetched is held back */
     assert_string_equal(offered(&place, "d05"), "");
     assert_int_equal(tn_fleet_retrieved(place.fleet, device(&place, "d05"), 6, NOW, NULL),
