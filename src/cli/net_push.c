@@ -707,6 +707,18 @@ static const char *word_for(const struct blob *blob, bool dry_run)
     return blob->transfer.resumed_bytes > 0 ? "resumed" : "sent";
 }
 
+/* A release without engines is a hole for everybody. */
+static void hint_build(const struct push *push)
+{
+    const struct tn_invocation *call = push->net->call;
+
+    if (!call->quiet && push->engines.count == 0 && !tn_given(call, "no-engines"))
+        (void)fprintf(stderr,
+                      "the stores hold no engine of it: 'tenon get %s --for BOARD' builds "
+                      "one ('tenon device --boards' lists them); then push again\n",
+                      call->args[0]);
+}
+
 static void say_text(const struct push *push)
 {
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
@@ -777,6 +789,7 @@ static int work(struct push *push)
     if (push->net->call->json)
         return say_json(push);
     say_text(push);
+    hint_build(push);
     return TN_OK;
 }
 

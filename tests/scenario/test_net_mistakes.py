@@ -179,6 +179,12 @@ def test_devices_show__has_a_line_for_each_attribute_and_its_history(published, 
     assert any(line.split()[:1] == ["ACTION"] for line in lines) and "finished" in lines[-1]
 
 
+def test_push__without_an_engine_says_how_to_get_one(fleet, built, tmp_path):
+    push = ("push", built / "small.onnx", "--release", "1", "--store", tmp_path / "empty")
+    assert f"'tenon get {built / 'small.onnx'} --for BOARD' builds one" in run(*push).stderr
+    assert "builds one" not in run(*push, "--no-engines").stderr
+
+
 def test_releases__of_one_release_says_what_to_ask(published):
     refused("releases", "small@1", says="name a model, as small")
 
