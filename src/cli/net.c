@@ -236,6 +236,11 @@ static void add_cell(struct tn_buf *text, const json_t *value, enum tn_cell cell
     case TN_CELL_PAIRS:
         add_pairs(text, value);
         break;
+    case TN_CELL_RELEASE:
+        if (value)
+            tn_buf_addf(text, "%s@%s", tn_json_str(value, "model", "?"),
+                        tn_json_str(value, "version", "?"));
+        break;
     }
 }
 

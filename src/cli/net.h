@@ -78,9 +78,10 @@ enum tn_cell {
     TN_CELL_TEXT, /* also numbers and true, false */
     TN_CELL_DIGEST,
     TN_CELL_BYTES,
-    TN_CELL_AGO,   /* a time -> "3 min ago"; none = never */
-    TN_CELL_COUNT, /* of a list, or the number */
-    TN_CELL_PAIRS, /* an object of texts: "site=north, …" */
+    TN_CELL_AGO,     /* a time -> "3 min ago"; none = never */
+    TN_CELL_COUNT,   /* of a list, or the number */
+    TN_CELL_PAIRS,   /* an object of texts: "site=north, …" */
+    TN_CELL_RELEASE, /* what an action is about: "yolo@1.2.0" */
 };
 struct tn_net_column {
     const char *title; /* NULL ends the list */

@@ -58,7 +58,9 @@ const struct tn_command tn_cmd_logout = {
     .name = "logout",
     .args = "",
     .summary = "Forget the token of a server.",
-    .details = "The token stays good: 'tenon token revoke' ends it.",
+    .details =
+        "The token stays good: 'tenon token revoke' ends it. The server that was logged in to "
+        "before, if there is one, is then the one that commands talk to.",
     .options = logout_options,
     .examples = logout_examples,
     .exits = "0 done, also when there was none; others as in docs/errors.md.",
@@ -186,15 +188,18 @@ const struct tn_command tn_cmd_engine = {
     .max_args = 3,
     .verbs = "list|revoke|attach|pin|unpin|allow|stop",
     .summary = "List, revoke, attach to and pin the engines of a release.",
-    .details = "ENGINE is a digest or a unique prefix of at least six hex digits.\n\n"
-               "list MODEL@VERSION, or MODEL@CHANNEL: its engines.\n\n"
-               "revoke ENGINE: no device is given it any more; those that run it keep it.\n\n"
-               "attach ENGINE FILE: a foreign client's own container (.swu, .raucb) that holds the "
-               "engine; offered to devices whose attribute or label `delivery` is swupdate or "
-               "rauc.\n\n"
-               "pin ENGINE, unpin ENGINE: the server keeps its file, whatever refers to it.\n\n"
-               "allow ENGINE, stop ENGINE --class CLASS: an operator's word that overrules what "
-               "the devices of a class reported.",
+    .details =
+        "ENGINE is a digest or a unique prefix of at least six hex digits.\n\n"
+        "list MODEL@VERSION, or MODEL@CHANNEL: its engines.\n\n"
+        "revoke ENGINE: no device is given it any more, and 'tenon get' passes it over once it "
+        "has heard of it; those that run it keep it. For good: another build takes its "
+        "place.\n\n"
+        "attach ENGINE FILE: a foreign client's own container (.swu, .raucb) that holds the "
+        "engine; offered to devices whose attribute or label `delivery` is swupdate or "
+        "rauc.\n\n"
+        "pin ENGINE, unpin ENGINE: the server keeps its file, whatever refers to it.\n\n"
+        "allow ENGINE, stop ENGINE --class CLASS: an operator's word that overrules what "
+        "the devices of a class reported.",
     .options = engine_options,
     .examples = engine_examples,
     .exits = EXITS,
@@ -238,17 +243,20 @@ const struct tn_command tn_cmd_devices = {
     .max_args = 65,
     .verbs = "list|show|label|poll|add|token|remove",
     .summary = "List, label and register the devices of the fleet.",
-    .details = "Without a verb: list.\n\n"
-               "list: the devices, with what they are and run.\n\n"
-               "show ID: all that is known of one.\n\n"
-               "label ID NAME=VALUE…: the operator's own words about a device; an empty value "
-               "removes the label.\n\n"
-               "poll ID TIME, poll ID default: how often the device is to ask, from its next poll "
-               "on; without an ID that of all devices that have no time of their own.\n\n"
-               "add ID: registers a device before its first contact.\n\n"
-               "token new ID, token revoke ID: the token by which it is known. A new one is shown "
-               "once.\n\n"
-               "remove ID: forgets it; it may register again.",
+    .details =
+        "Without a verb: list.\n\n"
+        "list: the devices, with what they are and run, what they are to do, and the releases "
+        "that they wait for in a hole: no engine of those loads on them, and 'tenon map "
+        "MODEL --why' says why.\n\n"
+        "show ID: all that is known of one.\n\n"
+        "label ID NAME=VALUE…: the operator's own words about a device; an empty value "
+        "removes the label.\n\n"
+        "poll ID TIME, poll ID default: how often the device is to ask, from its next poll "
+        "on; without an ID that of all devices that have no time of their own.\n\n"
+        "add ID: registers a device before its first contact.\n\n"
+        "token new ID, token revoke ID: the token by which it is known. A new one is shown "
+        "once.\n\n"
+        "remove ID: forgets it; it may register again.",
     .options = devices_options,
     .examples = devices_examples,
     .exits = EXITS,

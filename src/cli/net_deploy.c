@@ -180,9 +180,10 @@ int tn_net_deploy(struct tn_net *net, struct tn_error *err)
     if (rc < 0)
         return rc;
     rc = tn_net_say(
-        net, answer, err, "deployment %lld: %lld device%s assigned, %lld waiting in holes",
+        net, answer, err, "deployment %lld: %lld of %lld device%s assigned, %lld waiting in holes",
         (long long)tn_json_int(answer, "id", 0), (long long)tn_json_int(answer, "assigned", 0),
-        tn_json_int(answer, "assigned", 0) == 1 ? "" : "s",
+        (long long)tn_json_int(answer, "devices", 0),
+        tn_json_int(answer, "devices", 0) == 1 ? "" : "s",
         (long long)tn_json_int(answer, "holes", 0));
     if (rc == TN_OK && tn_json_int(answer, "devices", 1) == 0)
         say_nobody(net, to);

@@ -60,15 +60,11 @@ void tn_net_hint_names(struct tn_net *net, const char *text)
 static int devices_list(struct tn_net *net, struct tn_error *err)
 {
     static const struct tn_net_column columns[] = {
-        { "DEVICE", "id", TN_CELL_TEXT },
-        { "STATE", "state", TN_CELL_TEXT },
-        { "GPU", "gpu|class", TN_CELL_TEXT },
-        { "RUNTIMES", "runtimes", TN_CELL_TEXT },
-        { "RUNS", "installed/name", TN_CELL_TEXT },
-        { "TO DO", "action/name", TN_CELL_TEXT },
-        { "LABELS", "labels", TN_CELL_PAIRS },
-        { "SEEN", "seen", TN_CELL_AGO },
-        { 0 },
+        { "DEVICE", "id", TN_CELL_TEXT },         { "STATE", "state", TN_CELL_TEXT },
+        { "GPU", "gpu|class", TN_CELL_TEXT },     { "RUNTIMES", "runtimes", TN_CELL_TEXT },
+        { "RUNS", "installed", TN_CELL_RELEASE }, { "TO DO", "action", TN_CELL_RELEASE },
+        { "WAITING", "waiting", TN_CELL_TEXT },   { "LABELS", "labels", TN_CELL_PAIRS },
+        { "SEEN", "seen", TN_CELL_AGO },          { 0 },
     };
     const char *where = tn_given(net->call, "where");
     tn_auto(tn_buf_done) struct tn_buf path = TN_BUF(16384);
@@ -105,6 +101,7 @@ static int devices_show(struct tn_net *net, struct tn_error *err)
         { "to do", "action/name", TN_CELL_TEXT },
         { "action", "action/id", TN_CELL_TEXT },
         { "its state", "action/state", TN_CELL_TEXT },
+        { "no engine of", "waiting", TN_CELL_TEXT },
         { "confirms all since", "auto_confirm", TN_CELL_AGO },
         { "last load", "load/time", TN_CELL_AGO },
         { "result", "load/result", TN_CELL_TEXT },

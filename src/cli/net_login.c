@@ -41,6 +41,17 @@ int tn_net_login(struct tn_net *net, struct tn_error *err)
                       tn_json_str(json, "version", "?"), tn_json_str(json, "role", "?"));
 }
 
+/* The login before counts again: not everybody still knows of it. */
+static void tell_next(const struct tn_net *net)
+{
+    const struct tn_server_choice none = { .url = NULL };
+    tn_auto(tn_server_done) struct tn_server next = { .ca = "" };
+
+    if (!net->call->quiet && tn_server_choose(&none, &next, NULL) == TN_OK &&
+        strcmp(next.url.text, net->server.url.text) != 0)
+        (void)fprintf(stderr, "commands now talk to %s\n", next.url.text);
+}
+
 int tn_net_logout(struct tn_net *net, struct tn_error *err)
 {
     struct tn_server_choice choice = { .url = tn_given(net->call, "server") };
@@ -54,6 +65,8 @@ int tn_net_logout(struct tn_net *net, struct tn_error *err)
         return rc;
     tn_json_set_str(json, "url", net->server.url.text);
     tn_json_set(json, "was_kept", json_boolean(was));
-    return tn_net_say(net, json, err, was ? "logged out of %s" : "no token was kept for %s",
-                      net->server.url.text);
+    rc = tn_net_say(net, json, err, was ? "logged out of %s" : "no token was kept for %s",
+                    net->server.url.text);
+    tell_next(net);
+    return rc;
 }

@@ -6,8 +6,10 @@
 #include "cli/net.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct row {
     const struct tn_command *command;
@@ -46,6 +48,19 @@ static void end(struct tn_net *net)
     curl_global_cleanup();
 }
 
+/* SIGPIPE is ignored for the sake of sockets. Whose reader went away, as `head` does, ends as
+ * `tenon` itself would: without a word. */
+static void end_with_reader(void)
+{
+    struct pollfd out = { .fd = STDOUT_FILENO };
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+
+    if (!failed || poll(&out, 1, 0) != 1 || !(out.revents & POLLERR))
+        return;
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+}
+
 static int run(const struct tn_invocation *call)
 {
     struct tn_net net = { .call = call, .meter = tn_meter_start(call) };
@@ -57,6 +72,7 @@ static int run(const struct tn_invocation *call)
     else
         rc = find(call->command->name)->run(&net, &err);
     end(&net);
+    end_with_reader();
     return rc < 0 ? tn_cli_error(call, &err) : rc;
 }
 

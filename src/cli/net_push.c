@@ -42,7 +42,7 @@ struct push {
     struct tn_entries engines;
     json_t *skipped; /* engines of this model that are not this release's */
     const char *release_state;
-    size_t engines_added, engines_there, engines_revoked; /* the last are some of those there */
+    size_t engines_added, engines_there, engines_revoked; /* the last are some of both */
     struct tn_ed25519_secret secret;                      /* of --sign */
     bool sign;
     tn_nsec start;
@@ -613,6 +613,27 @@ static int add_engine(struct push *push, const struct tn_record *record,
     return rc < 0 ? tn_while(push->err, rc, "add engine '%s'", record->name) : TN_OK;
 }
 
+static bool is_revoked(const json_t *engine)
+{
+    return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
+}
+
+/* Also of those that were added: another release had them, until somebody revoked them there. */
+static int count_revoked(struct push *push)
+{
+    tn_auto(tn_json_done) json_t *there = json_object();
+    int rc = ask_engines(push, there);
+
+    push->engines_revoked = 0;
+    for (size_t i = 0; rc == TN_OK && i < push->engines.count; i++) {
+        char hex[TN_DIGEST_HEX];
+
+        tn_digest_hex(&push->engines.item[i].record.digest, hex);
+        push->engines_revoked += is_revoked(json_object_get(there, hex));
+    }
+    return rc;
+}
+
 static int add_engines(struct push *push)
 {
     tn_auto(tn_json_done) json_t *there = json_object();
@@ -628,13 +649,14 @@ static int add_engines(struct push *push)
         known = json_object_get(there, hex);
         rc = engine_signatures(push, entry, &signatures);
         push->engines_there += known != NULL;
-        push->engines_revoked += strcmp(tn_json_str(known, "state", ""), "revoked") == 0;
-        if (rc < 0 || (known && has_all(json_object_get(known, "signatures"), &signatures)))
+        push->engines_revoked += is_revoked(known);
+        if (rc < 0 || is_revoked(known) ||
+            (known && has_all(json_object_get(known, "signatures"), &signatures)))
             continue;
         rc = add_engine(push, &entry->record, &signatures);
         push->engines_added += rc == TN_OK && !known;
     }
-    return rc;
+    return rc == TN_OK && push->engines_added > 0 ? count_revoked(push) : rc;
 }
 
 /* ---- the answer ---- */
@@ -685,6 +707,18 @@ static const char *word_for(const struct blob *blob, bool dry_run)
     return blob->transfer.resumed_bytes > 0 ? "resumed" : "sent";
 }
 
+/* A release without engines is a hole for everybody. */
+static void hint_build(const struct push *push)
+{
+    const struct tn_invocation *call = push->net->call;
+
+    if (!call->quiet && push->engines.count == 0 && !tn_given(call, "no-engines"))
+        (void)fprintf(stderr,
+                      "the stores hold no engine of it: 'tenon get %s --for BOARD' builds "
+                      "one ('tenon device --boards' lists them); then push again\n",
+                      call->args[0]);
+}
+
 static void say_text(const struct push *push)
 {
     bool dry_run = tn_given(push->net->call, "dry-run") != NULL;
@@ -703,14 +737,16 @@ static void say_text(const struct push *push)
         (void)printf("%-12s %10s  %s: %s\n", "left out", "", tn_json_str(one, "name", ""),
                      tn_json_str(one, "reason", ""));
     }
-    if (dry_run)
+    if (dry_run) {
         (void)printf("%s@%s: nothing was sent\n", push->model, push->version);
-    else
-        (void)printf("%s@%s: release %s; %zu engine%s added, %zu there%s%s\n", push->model,
-                     push->version, push->release_state, push->engines_added,
-                     push->engines_added == 1 ? "" : "s", push->engines_there,
-                     push->engines_revoked ? ", some of them revoked" : "",
-                     push->sign ? "; signed" : "");
+        return;
+    }
+    (void)printf("%s@%s: release %s; %zu engine%s added, %zu there", push->model, push->version,
+                 push->release_state, push->engines_added, push->engines_added == 1 ? "" : "s",
+                 push->engines_there);
+    if (push->engines_revoked)
+        (void)printf(", %zu of them revoked", push->engines_revoked);
+    (void)printf("%s\n", push->sign ? "; signed" : "");
 }
 
 /* Before anything is sent. */
@@ -753,6 +789,7 @@ static int work(struct push *push)
     if (push->net->call->json)
         return say_json(push);
     say_text(push);
+    hint_build(push);
     return TN_OK;
 }
 

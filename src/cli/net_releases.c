@@ -50,6 +50,11 @@ int tn_net_releases(struct tn_net *net, struct tn_error *err)
 
     if (net->call->arg_count > 1)
         return releases_rm(net, err);
+    if (model && strchr(model, '@'))
+        return tn_cli_usage(net->call,
+                            "'%s' is one release: name a model, as %.*s; 'tenon engine "
+                            "list' shows what a release holds",
+                            model, (int)strcspn(model, "@"), model);
     tn_buf_adds(&path, "/api/v1/releases");
     tn_url_add_query(&path, "model", model);
     tn_buf_addf(&nothing, "no releases%s%.128s: 'tenon push MODEL --release VERSION' makes one",
@@ -252,8 +257,9 @@ static int override(struct tn_net *net, const char *verdict, struct tn_error *er
     engine_path(&path, net->call->args[1], "/override");
     rc = tn_net_send(net, "POST", tn_buf_text(&path), body, &answer, err);
     return rc < 0 ? rc
-                  : tn_net_say(net, answer, err, "%s: %s for devices of class %s",
-                               name_of(answer, net->call->args[1]), verdict, class_key);
+                  : tn_net_say(net, answer, err, "%s %s for devices of class %s",
+                               strcmp(verdict, "stop") == 0 ? "stopped" : "allowed",
+                               name_of(answer, net->call->args[1]), class_key);
 }
 
 static int engine_allow(struct tn_net *net, struct tn_error *err)

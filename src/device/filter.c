@@ -87,6 +87,13 @@ static size_t word_length(const char *at)
     return length;
 }
 
+bool tn_filter_is_name(const char *text)
+{
+    size_t length = word_length(text);
+
+    return length > 0 && text[length] == '\0';
+}
+
 /* Whether the next word is the keyword; takes it then. */
 static bool take_keyword(struct parser *parser, const char *keyword)
 {

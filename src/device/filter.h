@@ -26,6 +26,8 @@ struct tn_filter;
 
 /** @return 0, TN_E_INVALID with the column and what was expected, TN_E_TOOBIG, TN_E_NOMEM */
 int tn_filter_parse(const char *text, struct tn_filter **ret_filter, struct tn_error *err);
+/** Whether a filter can name it: letters, digits and ._-+:/@~*%, bytes of UTF-8. */
+bool tn_filter_is_name(const char *text);
 bool tn_filter_matches(const struct tn_filter *filter, tn_attribute_fn attribute, void *user);
 /** Appends each comparison that is false with the value found: "trt = 8.2.1.8, wanted >= 8.4". */
 void tn_filter_explain(const struct tn_filter *filter, tn_attribute_fn attribute, void *user,

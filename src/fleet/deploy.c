@@ -274,6 +274,14 @@ const struct candidate *deploy_pick(struct tn_fleet *fleet, struct tn_fleet_devi
     return NULL;
 }
 
+bool deployment_waits(struct tn_fleet *fleet, const struct deployment *deployment,
+                      struct tn_fleet_device *device)
+{
+    return deployment->state == DEPLOYMENT_RUNNING && deployment->release && !device->active &&
+           deployment_wants(deployment, device) && !superseded(deployment, device) &&
+           !deploy_pick(fleet, device, deployment);
+}
+
 /* What was offered and not yet fetched makes way for what is meant now, also for nothing: what an
  * older deployment or the channel's last release offered is not meant any more. */
 static int replace_pending(struct tn_fleet *fleet, struct tn_fleet_device *device,

@@ -446,6 +446,9 @@ static int apply_labels(struct tn_pairs *pairs, const json_t *labels, struct tn_
     {
         if (rc == TN_OK && !json_is_string(value) && !json_is_null(value))
             rc = tn_fail(err, TN_E_INVALID, "label '%.128s' is neither a text nor null", name);
+        if (rc == TN_OK && json_string_length(value) > 0 && !tn_filter_is_name(name))
+            rc = tn_fail(err, TN_E_INVALID,
+                         "label '%.128s': a filter can name letters, digits and ._-+:/@~*%%", name);
         if (rc == TN_OK)
             rc = tn_pairs_set(pairs, name, json_string_value(value), LABELS_MOST, err);
     }

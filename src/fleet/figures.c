@@ -85,6 +85,16 @@ static void actions(const struct figures *figures, const struct tn_fleet *fleet)
         one(figures, "actions", "state", action_state_name((enum action_state)k), (double)count[k]);
 }
 
+static double paused(const struct tn_fleet *fleet)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < fleet->deployments.count; i++)
+        count +=
+            ((const struct deployment *)fleet->deployments.item[i])->state == DEPLOYMENT_PAUSED;
+    return (double)count;
+}
+
 static void release_labels(struct tn_buf *labels, const struct release *release)
 {
     figure_label(labels, "model", release->model);
@@ -278,6 +288,7 @@ void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each,
     one(&figures, "engines", NULL, NULL, (double)fleet->engines.count);
     one(&figures, "device_classes", NULL, NULL, (double)fleet->classes.count);
     one(&figures, "deployments_running", NULL, NULL, (double)fleet->running.count);
+    one(&figures, "deployments_paused", NULL, NULL, paused(fleet));
     one(&figures, "matches_total", NULL, NULL, (double)fleet->match_count);
     histogram(&figures, "match_seconds", "", &fleet->match_times, figure_match_bounds);
     one(&figures, "assignments_total", NULL, NULL, (double)fleet->assigned_count);

@@ -337,7 +337,7 @@ struct tn_page {
 };
 json_t *tn_fleet_devices_json(struct tn_fleet *fleet, const char *where, struct tn_page *page,
                               struct tn_error *err);
-json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device);
+json_t *tn_fleet_device_json(struct tn_fleet *fleet, struct tn_fleet_device *device);
 json_t *tn_fleet_releases_json(struct tn_fleet *fleet, const char *model, struct tn_page *page);
 json_t *tn_fleet_release_json(struct tn_fleet *fleet, const char *model, const char *version);
 /** @param name a version or a channel. @return NULL: no such one */
@@ -379,8 +379,8 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
  * device_engines{model,release,class,precision,trt}
  * engine_loads_total{model,release,class,trt,by,result}
  * engine_deserialize_seconds_{bucket,sum,count}{model,release,class,trt,by,cold} releases engines
- * device_classes deployments_running matches_total match_seconds_{bucket,sum,count}
- * assignments_total. */
+ * device_classes deployments_running deployments_paused matches_total
+ * match_seconds_{bucket,sum,count} assignments_total. */
 typedef void (*tn_figure_fn)(const char *metric, const char *labels, double value, void *user);
 void tn_fleet_figures(struct tn_fleet *fleet, int64_t now_ms, tn_figure_fn each, void *user);
 

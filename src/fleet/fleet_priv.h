@@ -496,6 +496,10 @@ const char *assignment_name(enum tn_assignment assignment);
 /** Finds out anew what each deployment is for and which of them run; after a change of either. */
 int deployments_settle(struct tn_fleet *fleet, struct tn_error *err);
 bool deployment_wants(const struct deployment *deployment, struct tn_fleet_device *device);
+/** Whether a running deployment wants the device, no later one of its model does, and it has no
+ * engine for it: the device waits in a hole. */
+bool deployment_waits(struct tn_fleet *fleet, const struct deployment *deployment,
+                      struct tn_fleet_device *device);
 /** Gives the device its next action, if it has none and a running deployment has one for it. */
 int deploy_device(struct tn_fleet *fleet, struct tn_fleet_device *device, int64_t now_ms,
                   struct tn_error *err);

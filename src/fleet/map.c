@@ -32,26 +32,25 @@ const struct candidate *map_pick(struct tn_fleet *fleet, struct class *class,
     return NULL;
 }
 
+static bool waits(struct tn_fleet *fleet, struct tn_fleet_device *device,
+                  const struct release *release)
+{
+    for (size_t i = 0; i < fleet->running.count; i++) {
+        const struct deployment *deployment = fleet->running.item[i];
+
+        if (deployment->release == release && deployment_waits(fleet, deployment, device))
+            return true;
+    }
+    return false;
+}
+
 int64_t map_waiting(struct tn_fleet *fleet, const struct class *class,
                     const struct release *release)
 {
     int64_t waiting = 0;
 
-    for (size_t i = 0; i < class->devices.count; i++) {
-        struct tn_fleet_device *device = class->devices.item[i];
-        bool wanted = false;
-        bool served = device->active != NULL;
-
-        for (size_t k = 0; k < fleet->running.count && !served; k++) {
-            const struct deployment *deployment = fleet->running.item[k];
-
-            if (deployment->release != release || !deployment_wants(deployment, device))
-                continue;
-            wanted = true;
-            served = deploy_pick(fleet, device, deployment) != NULL;
-        }
-        waiting += wanted && !served;
-    }
+    for (size_t i = 0; i < class->devices.count; i++)
+        waiting += waits(fleet, class->devices.item[i], release);
     return waiting;
 }
 
@@ -197,7 +196,8 @@ json_t *tn_fleet_map_json(struct tn_fleet *fleet, const char *model, const char 
         add_rows(fleet, &classes, release, why, array);
     }
     if (rc == TN_OK && !found && model)
-        rc = tn_fail(err, TN_E_NOTFOUND, "no release%s %.80s%s%.80s", version ? " or channel" : "",
-                     model, version ? "@" : "", version ? version : "");
+        rc = tn_fail(err, TN_E_NOTFOUND, "no release%s %.80s%s%.80s",
+                     version ? " or channel" : " of model", model, version ? "@" : "",
+                     version ? version : "");
     return rc < 0 ? NULL : json_incref(array);
 }

@@ -439,6 +439,20 @@ static json_t *without_signatures(const json_t *json)
     return bare;
 }
 
+/* These very bytes may be in another release, and revoked there: they are so here, too. */
+static int take_revocation(const struct tn_fleet *fleet, struct engine *engine,
+                           struct tn_error *err)
+{
+    const struct engine *same = tn_map_get(&fleet->engines, engine->hex);
+
+    while (same && !same->revoked_ms)
+        same = same->same;
+    if (!same)
+        return TN_OK;
+    engine->revoked_ms = same->revoked_ms;
+    return copy_text(same->revoked_why, &engine->revoked_why, err);
+}
+
 static int engine_first(struct tn_fleet *fleet, struct release *release, const json_t *record,
                         const char *who, int64_t now_ms, struct tn_error *err)
 {
@@ -453,6 +467,8 @@ static int engine_first(struct tn_fleet *fleet, struct release *release, const j
     if (rc == TN_OK)
         rc = engine_signing(fleet, engine, json_object_get(record, "signatures"), &engine->signing,
                             err);
+    if (rc == TN_OK)
+        rc = take_revocation(fleet, engine, err);
     if (rc == TN_OK)
         return engine_publish(fleet, engine, who, now_ms, err);
     engine_free(engine);

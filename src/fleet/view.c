@@ -69,7 +69,24 @@ static json_t *installed_json(const struct tn_fleet_device *device)
     return array;
 }
 
-static json_t *device_summary(const struct tn_fleet *fleet, const struct tn_fleet_device *device)
+/* The releases that it is to have and for which no engine loads on it: "yolo@1.2.0". */
+static json_t *waiting_json(struct tn_fleet *fleet, struct tn_fleet_device *device)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; device->class && i < fleet->running.count; i++) {
+        const struct deployment *deployment = fleet->running.item[i];
+        tn_auto(tn_buf_done) struct tn_buf text = TN_BUF(1024);
+
+        if (!deployment_waits(fleet, deployment, device))
+            continue;
+        tn_buf_addf(&text, "%s@%s", deployment->model, deployment->release->version);
+        tn_json_append_str(array, tn_buf_text(&text));
+    }
+    return array;
+}
+
+static json_t *device_summary(struct tn_fleet *fleet, struct tn_fleet_device *device)
 {
     const struct class *class = device->class;
     const struct action *installed = action_installed(device, NULL);
@@ -101,6 +118,7 @@ static json_t *device_summary(const struct tn_fleet *fleet, const struct tn_flee
                                        : json_null());
     tn_json_set(json, "action",
                 device->active ? action_to_json(device->active, false) : json_null());
+    tn_json_set(json, "waiting", waiting_json(fleet, device));
     tn_json_set(json, "installed", installed ? action_to_json(installed, false) : json_null());
     return json;
 }
@@ -188,7 +206,7 @@ static bool add_settled(const void *row, void *user)
     return true;
 }
 
-json_t *tn_fleet_device_json(struct tn_fleet *fleet, const struct tn_fleet_device *device)
+json_t *tn_fleet_device_json(struct tn_fleet *fleet, struct tn_fleet_device *device)
 {
     const json_t *load = device_last_load(device);
     const struct tn_question settled = { .query = TN_QUERY_ACTIONS_OF_DEVICE,
@@ -430,7 +448,6 @@ static json_t *deployment_json(const struct deployment *deployment)
  * fingerprint of them. */
 static void set_counts(struct tn_fleet *fleet, const struct deployment *deployment, json_t *json)
 {
-    bool running = deployment->state == DEPLOYMENT_RUNNING && deployment->release;
     int64_t wanted = 0, waiting = 0;
 
     for (size_t i = 0; i < fleet->device_list.count; i++) {
@@ -439,7 +456,7 @@ static void set_counts(struct tn_fleet *fleet, const struct deployment *deployme
         if (!deployment_wants(deployment, device))
             continue;
         wanted++;
-        waiting += running && !device->active && !deploy_pick(fleet, device, deployment);
+        waiting += deployment_waits(fleet, deployment, device);
     }
     tn_json_set_int(json, "devices", wanted);
     tn_json_set_int(json, "holes", waiting);

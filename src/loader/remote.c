@@ -189,8 +189,9 @@ static bool promising(const struct tn_job *job, const struct tn_recipe *recipe)
     if (strcmp(recipe->value[TN_RECIPE_TRT_VERSION], version) != 0 &&
         !strstr(flags, "VERSION_COMPATIBLE"))
         return false;
-    if (!target->has_gpu)
-        return true;
+    if (!target->has_gpu) /* for no GPU in particular: not for one that somebody else has */
+        return target->flavor != TN_FLAVOR_RTX ||
+               strcmp(recipe->value[TN_RECIPE_CCS], "default") == 0;
     if (target->flavor == TN_FLAVOR_RTX)
         return strcmp(recipe->value[TN_RECIPE_CCS], "default") == 0 ||
                has_cc(recipe->value[TN_RECIPE_CCS],

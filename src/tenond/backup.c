@@ -24,7 +24,8 @@ static const char database[] = "tenond.db", fresh[] = ".tenond.db.new", part_nam
 
 struct backup {
     const char *data, *to;
-    int64_t corrupt; /* files that are not what their names say */
+    int64_t taken, there; /* files that are new in the backup, and that it had */
+    int64_t corrupt;      /* files that are not what their names say */
 };
 
 static int no_memory(struct tn_error *err)
@@ -119,9 +120,12 @@ static int take_file(struct backup *backup, const char *from, const char *folder
 
     if (!target || !part)
         return no_memory(err);
-    if (access(target, F_OK) == 0)
+    if (access(target, F_OK) == 0) {
+        backup->there++;
         return TN_OK;
+    }
     rc = bring(from, part, target, err);
+    backup->taken += rc == TN_OK;
     if (rc == TN_E_NOTFOUND)
         return TN_OK; /* nothing refers to it any more: the server has removed it */
     if (rc != TN_E_CORRUPT)
@@ -254,6 +258,19 @@ static int publish(const struct backup *backup, struct tn_error *err)
     return tn_dir_sync(backup->to, err);
 }
 
+static void tell(const struct backup *backup)
+{
+    struct tn_event event;
+
+    tn_event_begin(&event, TN_EVENT_INFO, "backed_up");
+    tn_event_text(&event, "data", backup->data);
+    tn_event_text(&event, "to", backup->to);
+    tn_event_int(&event, "files_new", backup->taken);
+    tn_event_int(&event, "files_there", backup->there);
+    tn_event_int(&event, "files_left_out", backup->corrupt);
+    tn_event_end(&event);
+}
+
 /* The database is older than the files: those that came since do no harm, missing ones would. */
 int tn_tenond_backup(const char *data, const char *to, struct tn_error *err)
 {
@@ -269,6 +286,8 @@ int tn_tenond_backup(const char *data, const char *to, struct tn_error *err)
         rc = take_blobs(&backup, err);
     if (rc == TN_OK)
         rc = publish(&backup, err);
+    if (rc == TN_OK)
+        tell(&backup);
     if (rc == TN_OK && backup.corrupt > 0)
         return tn_fail(err, TN_E_CORRUPT,
                        "%lld files are not what their names say and were left out; all else is in "

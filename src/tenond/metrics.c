@@ -25,6 +25,7 @@ static const char *const type_names[] = { "counter", "gauge", "histogram" };
     M(devices_waiting, GAUGE, "Devices that wait in holes.")                                       \
     M(actions, GAUGE, "Actions by state.")                                                         \
     M(deployments_running, GAUGE, "Deployments that are running.")                                 \
+    M(deployments_paused, GAUGE, "Deployments that paused themselves, or that somebody paused.")   \
     M(releases, GAUGE, "Releases.")                                                                \
     M(engines, GAUGE, "Engines in force.")                                                         \
     M(device_classes, GAUGE, "Match classes: devices that differ in nothing that decides.")        \

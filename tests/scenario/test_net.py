@@ -17,6 +17,7 @@ from test_schemas import refuses_without, told
 pytestmark = [needs_rtx, needs_tenond]
 HERE = pathlib.Path(__file__).parent
 RUNTIME = "rtx1.7.1.116"
+no_gpu = pytest.mark.skipif(os.path.exists("/proc/driver/nvidia"), reason="for a machine without a driver")
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +268,7 @@ def test_map__shows_a_hole_that_closes_when_its_engine_is_pushed(published, gate
     assert {row["state"] for row in answer("map", "small")} == {"engine"}
     assert "_sm120_" in devices["c"].install()
     assert {row["running"] for row in answer("map", "small")} == {1}
-    for verb in (["devices"], ["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
+    for verb in (["devices", "show", "c"], ["actions"], ["actions", "show", "3"], ["map", "small"]):
         assert "_sm120_" in run(*verb).stdout, verb
 
 
@@ -365,6 +366,45 @@ def test_get__of_a_store_that_cannot_be_marked_passes_over_what_is_revoked(publi
     (store / "marks").write_text("a file where the folder should be")
     done = run("get", *wanted, "--no-build")
     assert done.returncode == 1 and "revoked on" in done.stderr, done.stderr
+
+
+def test_engine__revoked_once_is_revoked_in_every_later_release(published, gateway, built, tmp_path):
+    engine = next(one for one in answer("engine", "list", "small@1") if "_sm89_" in one["name"])
+    assert run("engine", "revoke", engine["digest"][:12], "--why", "wrong weights").returncode == 0
+    push = ("push", built / "small.onnx", "--store", built / "store", "--release")
+    assert "2 engines added, 0 there, 1 of them revoked" in run(*push, "2").stdout
+    assert {one["digest"]: (one["state"], one["revoked_why"]) for one in answer("engine", "list", "small@2")}[
+        engine["digest"]] == ("revoked", "wrong weights")
+    devices = enrol(published, gateway, a="rtx4090")
+    answer("deploy", "small@2")
+    assert devices["a"].deployment() is None
+    run("key", "new", tmp_path / "signer")
+    assert "0 engines added, 2 there, 1 of them revoked; signed" in run(*push, "2", "--sign", tmp_path / "signer").stdout
+    published.end()
+    published.start()
+    assert devices["a"].deployment() is None
+
+
+@no_gpu
+def test_get__without_a_gpu_takes_no_engine_of_somebody_elses(published, built, tmp_path):
+    machine = ("--remote", published.url, "--store", tmp_path / "machine")
+    for model in ("small@1", built / "small.onnx"):
+        done = answer("get", model, *machine)[0]
+        assert "_sm80-121_" in done["name"], done
+    assert len(answer("cache", "ls", "--store", tmp_path / "machine")) == 1, "an engine was fetched for nothing"
+
+
+def test_devices__that_wait_in_a_hole_say_so(published, gateway, built):
+    devices = enrol(published, gateway, waits="rtx5090", runs="rtx4090")
+    assert "1 of 2 devices assigned, 1 waiting in holes" in run("deploy", "small@stable").stdout
+    devices["runs"].install()
+    rows = {line.split()[0]: line for line in run("devices").stdout.splitlines()}
+    assert rows["waits"].count("small@1") == rows["runs"].count("small@1") == 1
+    assert max(len(line) for line in rows.values()) <= 100, "a list that no terminal shows"
+    assert {one["id"]: one["waiting"] for one in answer("devices")} == {"waits": ["small@1"], "runs": []}
+    assert any(line.split() == ["no", "engine", "of", "small@1"] for line in run("devices", "show", "waits").stdout.splitlines())
+    answer("push", built / "small.onnx", "--release", "1", "--store", built / "later")
+    assert "no engine of" not in run("devices", "show", "waits").stdout
 
 
 def test_devices__added_with_a_token_of_their_own_poll_with_it(fleet, tmp_path):

@@ -3,12 +3,17 @@ import subprocess
 
 import pytest
 
-from conftest import answer, needs_rtx, run
-from fleet import TENOND, needs_tenond, swu
+from conftest import TENON, answer, needs_rtx, run
+from fleet import TENOND, Tenond, needs_tenond, swu
 from test_net import RUNTIME, built, enrol, fleet, gateway, published  # fixtures
 
 pytestmark = [needs_rtx, needs_tenond]
 assert built and fleet and gateway and published
+
+
+def tmp_path_of(tmp_path, name):
+    (tmp_path / name).mkdir()
+    return tmp_path / name
 
 
 def refused(*args, status=2, says="", **kwargs):
@@ -96,6 +101,13 @@ def test_filter__with_a_name_that_nobody_has_says_which(published, gateway):
 
 # ---- engines ----
 
+def test_label__that_no_filter_could_name_is_refused(published, gateway):
+    enrol(published, gateway, a="rtx4090")
+    refused("devices", "label", "a", "a b=c", status=65, says="a filter can name")
+    assert run("devices", "label", "a", "site-2=north pole").returncode == 0
+    assert [one["id"] for one in answer("devices", "--where", "site-2 = 'north pole'")] == ["a"]
+
+
 def test_attach__refuses_what_is_no_container_before_it_is_sent(published, tmp_path):
     engine = answer("engine", "list", "small@1")[0]["digest"]
     before = sorted((published.folder / "data/blobs").rglob("*"))
@@ -128,7 +140,7 @@ def test_engine__verbs_answer_with_the_engine(published, gateway, built):
     assert "wrong weights" in run("engine", "list", "small@1").stdout
     assert "revoked: wrong weights" in run("map", "small", "--why").stdout
     again = ["push", built / "small.onnx", "--release", "1", "--store", built / "store"]
-    assert "some of them revoked" in run(*again).stdout
+    assert "1 of them revoked" in run(*again).stdout
     assert answer(*again)[0]["engines_revoked"] == 1
 
 
@@ -165,6 +177,35 @@ def test_devices_show__has_a_line_for_each_attribute_and_its_history(published, 
     lines = run("devices", "show", "a").stdout.splitlines()
     assert any(line.split()[-1] == "gpu.sm_count=128" for line in lines)
     assert any(line.split()[:1] == ["ACTION"] for line in lines) and "finished" in lines[-1]
+
+
+def test_push__without_an_engine_says_how_to_get_one(fleet, built, tmp_path):
+    push = ("push", built / "small.onnx", "--release", "1", "--store", tmp_path / "empty")
+    assert f"'tenon get {built / 'small.onnx'} --for BOARD' builds one" in run(*push).stderr
+    assert "builds one" not in run(*push, "--no-engines").stderr
+
+
+def test_releases__of_one_release_says_what_to_ask(published):
+    refused("releases", "small@1", says="name a model, as small")
+
+
+def test_logout__names_the_server_that_counts_from_now_on(fleet, tmp_path):
+    other = Tenond(tmp_path_of(tmp_path, "other"))
+    assert "as admin" in run("login", other.url, "--token-file", other.admin).stdout
+    done = run("logout")
+    assert done.stdout == f"logged out of {other.url}\n" and f"now talk to {fleet.url}" in done.stderr
+    done = run("logout")
+    assert (done.stdout, done.stderr) == (f"logged out of {fleet.url}\n", "")
+    other.end()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_list__whose_reader_has_enough_ends_without_a_word(published, gateway, form):
+    for number in range(40):
+        assert run("devices", "add", f"edge-{number}", "--device", f"rtx4090+{RUNTIME}").returncode == 0
+    done = subprocess.run(["bash", "-c", '"$@" | head -n 1; echo "${PIPESTATUS[0]}"', "-", TENON, "devices", *form],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stderr == "" and done.stdout.splitlines()[-1] in ("0", "141")
 
 
 # ---- get ----

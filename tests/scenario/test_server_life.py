@@ -235,7 +235,8 @@ def test_backup__with_and_without_the_server_is_a_folder_that_another_starts_on(
         server.rest("PUT", f"/devices/d{number}", {"token": "t"}, status=201)
         if number == 2:
             server.end()
-        ended(back_up(server, tmp_path / "copy"))
+        # each has a note of its hashes beside it
+        assert f"files_new=2 files_there={2 * number} files_left_out=0" in ended(back_up(server, tmp_path / "copy"))
         check_copy(tmp_path / f"other{number}", token, {f"d{i}" for i in range(number + 1)}, blobs)
 
 

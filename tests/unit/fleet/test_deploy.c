@@ -186,6 +186,44 @@ TEST(first__place_of_a_device_that_changed_goes_to_the_next_at_once)
     place_done(&place);
 }
 
+static int64_t waiting_for(struct place *place, const char *version)
+{
+    json_t *map = tn_fleet_map_json(place->fleet, "m", version, false, NULL);
+    int64_t waiting = tn_json_int(json_array_get(map, 0), "waiting", -1);
+
+    json_decref(map);
+    return waiting;
+}
+
+TEST(hole__of_a_release_that_a_later_deployment_replaced_is_none_any_more)
+{
+    struct place place = place_new();
+    int64_t older;
+    json_t *json;
+
+    add_release(&place, "m", "1");
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    older = deploy_with(&place, (struct tn_deploy) { .version = "1" });
+    assert_int_equal(waiting_for(&place, "1"), 1);
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "waiting"), 0)),
+                        "m@1");
+    json_decref(json);
+    add_release(&place, "m", "2");
+    (void)add_engine(&place, "2", &ada, TRT_10_6);
+    (void)deploy_with(&place, (struct tn_deploy) { .version = "2" });
+    assert_int_equal(waiting_for(&place, "1"), 0);
+    finish(&place, "d1", true);
+    assert_int_equal(waiting_for(&place, "1"), 0);
+    json = tn_fleet_deployment_json(place.fleet, older);
+    assert_int_equal(tn_json_int(json, "holes", -1), 0);
+    json_decref(json);
+    json = tn_fleet_device_json(place.fleet, device(&place, "d1"));
+    assert_int_equal(json_array_size(json_object_get(json, "waiting")), 0);
+    json_decref(json);
+    place_done(&place);
+}
+
 TEST(hole__closes_by_itself_when_its_engine_is_added)
 {
     struct place place = place_with(NULL);
@@ -439,6 +477,8 @@ TEST(brake__pauses_when_five_have_finished_and_a_fifth_of_them_failed)
     assert_state(&place, id, "running");
     finish(&place, "d04", false);
     assert_state(&place, id, "paused");
+    assert_figure(&place, "deployments_paused", "", 1);
+    assert_figure(&place, "deployments_running", "", 0);
     /* what was assigned and not yet fetched is held back */
     assert_string_equal(offered(&place, "d05"), "");
     assert_int_equal(tn_fleet_retrieved(place.fleet, device(&place, "d05"), 6, NOW, NULL),
@@ -1258,6 +1298,7 @@ int main(void)
         cmocka_unit_test(
             device__that_no_filter_wants_any_more_is_not_offered_what_it_has_not_fetched),
         cmocka_unit_test(first__place_of_a_device_that_changed_goes_to_the_next_at_once),
+        cmocka_unit_test(hole__of_a_release_that_a_later_deployment_replaced_is_none_any_more),
         cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
         cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
         cmocka_unit_test(filter__takes_the_operators_word_before_that_of_the_device),
