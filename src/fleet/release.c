@@ -406,7 +406,47 @@ static int engine_signing(const struct tn_fleet *fleet, const struct engine *eng
     return TN_OK;
 }
 
-/* Once more: only further signatures are news. */
+static int engine_sign(struct tn_fleet *fleet, struct engine *engine, struct signing *signing,
+                       const char *who, int64_t now_ms, struct tn_error *err)
+{
+    int rc;
+
+    signing_free(engine->signing);
+    engine->signing = signing;
+    rc = engine_put(fleet, engine, err);
+    if (rc < 0)
+        return rc;
+    return fleet_audit(fleet, who, "engine-sign", now_ms,
+                       json_pack("{s:s,s:s,s:s}", "model", engine->release->model, "version",
+                                 engine->release->version, "digest", engine->hex),
+                       err);
+}
+
+/* Its file could not be read at the start, and was checked now: it is a candidate like any other.
+ */
+static int engine_return(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
+                         struct tn_error *err)
+{
+    int rc = fleet_hurt(fleet, kind_add(engine->kind, engine, err));
+
+    engine->release->generation++;
+    return rc < 0 ? rc : deploy_engine(fleet, engine, now_ms, err);
+}
+
+/* The file that came for one release is that of all; where it has not come nothing changes. */
+static int engines_return(struct tn_fleet *fleet, struct engine *engine, int64_t now_ms,
+                          struct tn_error *err)
+{
+    int rc = TN_OK;
+
+    for (; rc == TN_OK && engine; engine = engine->same) {
+        if (!engine->kind && !engine->revoked_ms && engine_check(fleet, engine, NULL) == TN_OK)
+            rc = engine_return(fleet, engine, now_ms, err);
+    }
+    return rc;
+}
+
+/* Once more: further signatures are news, and a file that had been lost. */
 static int engine_again(struct tn_fleet *fleet, struct engine *engine, const json_t *signatures,
                         const char *who, int64_t now_ms, struct tn_error *err)
 {
@@ -417,17 +457,13 @@ static int engine_again(struct tn_fleet *fleet, struct engine *engine, const jso
         return tn_fail(err, TN_E_USAGE, "engine %.12s was revoked: %s", engine->hex,
                        engine->revoked_why ? engine->revoked_why : "");
     rc = engine_signing(fleet, engine, signatures, &signing, err);
-    if (rc < 0 || !signing)
+    if (rc == TN_OK)
+        rc = engines_return(fleet, engine_find(fleet, engine->hex), now_ms, err);
+    if (rc < 0) {
+        signing_free(signing);
         return rc;
-    signing_free(engine->signing);
-    engine->signing = signing;
-    rc = engine_put(fleet, engine, err);
-    if (rc < 0)
-        return rc;
-    return fleet_audit(fleet, who, "engine-sign", now_ms,
-                       json_pack("{s:s,s:s,s:s}", "model", engine->release->model, "version",
-                                 engine->release->version, "digest", engine->hex),
-                       err);
+    }
+    return signing ? engine_sign(fleet, engine, signing, who, now_ms, err) : TN_OK;
 }
 
 /* What is stored: the signatures lie beside it. */

@@ -239,6 +239,41 @@ TEST(hole__closes_by_itself_when_its_engine_is_added)
     place_done(&place);
 }
 
+static void lose_file(struct place *place, const char *hex)
+{
+    char path[200];
+
+    (void)snprintf(path, sizeof(path), "%s/blobs/sha256/%.2s/%s", place->data, hex, hex + 2);
+    assert_int_equal(unlink(path), 0);
+    place_restart(place);
+}
+
+TEST(engine__whose_file_was_lost_is_given_out_again_once_it_is_pushed_again)
+{
+    struct place place = place_new();
+    struct made plan;
+    const char *hex;
+    json_t *record;
+
+    add_release(&place, "m", "1");
+    add_release(&place, "m", "2");
+    made_engine(&place, &ada, TRT_10_6, &(struct engine_options) { 0 }, &plan);
+    (void)put_blob(&place, plan.data, plan.size);
+    record = record_for(&plan, TRT_10_6, "fp16");
+    hex = tn_json_str(record, "digest", NULL);
+    WELL(tn_fleet_engine_add(place.fleet, "m", "1", record, "test", NOW, &err));
+    WELL(tn_fleet_engine_add(place.fleet, "m", "2", record, "test", NOW, &err));
+    lose_file(&place, hex);
+    (void)add_device(&place, "d1", &ada, TRT_10_6);
+    (void)deploy(&place, "1");
+    assert_string_equal(offered(&place, "d1"), "");
+    (void)put_blob(&place, plan.data, plan.size);
+    WELL(tn_fleet_engine_add(place.fleet, "m", "2", record, "test", NOW, &err));
+    assert_string_equal(offered(&place, "d1"), hex);
+    json_decref(record);
+    place_done(&place);
+}
+
 TEST(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts)
 {
     const char *engine;
@@ -1300,6 +1335,7 @@ int main(void)
         cmocka_unit_test(first__place_of_a_device_that_changed_goes_to_the_next_at_once),
         cmocka_unit_test(hole__of_a_release_that_a_later_deployment_replaced_is_none_any_more),
         cmocka_unit_test(hole__closes_by_itself_when_its_engine_is_added),
+        cmocka_unit_test(engine__whose_file_was_lost_is_given_out_again_once_it_is_pushed_again),
         cmocka_unit_test(filter__chooses_by_attributes_and_by_labels_and_a_label_set_later_counts),
         cmocka_unit_test(filter__takes_the_operators_word_before_that_of_the_device),
         cmocka_unit_test(deploy__refuses_a_release_or_channel_that_is_not_there),
