@@ -361,6 +361,11 @@ int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_
     return rc;
 }
 
+bool tn_net_is_revoked(const json_t *engine)
+{
+    return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
+}
+
 static void show_line(const char *title, const struct tn_buf *text)
 {
     tn_auto(tn_buf_done) struct tn_buf safe = TN_BUF(65536);

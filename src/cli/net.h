@@ -99,6 +99,8 @@ int tn_net_limit(struct tn_net *net, uint64_t otherwise);
 
 /** Appends the items of every page to an array. */
 int tn_net_items(struct tn_net *net, const char *path, json_t *items, struct tn_error *err);
+/** Whether an engine of a listing is given to nobody any more; false for NULL. */
+bool tn_net_is_revoked(const json_t *engine);
 
 /** The table of items that were fetched; for people only. */
 int tn_net_table(const json_t *items, const struct tn_net_column *columns, const char *nothing,

@@ -49,7 +49,7 @@ static int add_records(struct tn_net *net, const char *model, const char *versio
         if (rc != TN_OK || !json_is_object(record))
             continue;
         tn_json_set(record, "signatures", json_incref(json_object_get(engine, "signatures")));
-        if (strcmp(tn_json_str(engine, "state", ""), "revoked") == 0)
+        if (tn_net_is_revoked(engine))
             tn_json_set(record, "revoked", json_string(tn_json_str(engine, "revoked_why", "")));
         (void)json_array_append(records, record);
     }

@@ -613,25 +613,17 @@ static int add_engine(struct push *push, const struct tn_record *record,
     return rc < 0 ? tn_while(push->err, rc, "add engine '%s'", record->name) : TN_OK;
 }
 
-static bool is_revoked(const json_t *engine)
+static size_t count_revoked(const struct push *push, const json_t *there)
 {
-    return strcmp(tn_json_str(engine, "state", ""), "revoked") == 0;
-}
+    size_t count = 0;
 
-/* Also of those that were added: another release had them, until somebody revoked them there. */
-static int count_revoked(struct push *push)
-{
-    tn_auto(tn_json_done) json_t *there = json_object();
-    int rc = ask_engines(push, there);
-
-    push->engines_revoked = 0;
-    for (size_t i = 0; rc == TN_OK && i < push->engines.count; i++) {
+    for (size_t i = 0; i < push->engines.count; i++) {
         char hex[TN_DIGEST_HEX];
 
         tn_digest_hex(&push->engines.item[i].record.digest, hex);
-        push->engines_revoked += is_revoked(json_object_get(there, hex));
+        count += tn_net_is_revoked(json_object_get(there, hex));
     }
-    return rc;
+    return count;
 }
 
 static int add_engines(struct push *push)
@@ -649,14 +641,17 @@ static int add_engines(struct push *push)
         known = json_object_get(there, hex);
         rc = engine_signatures(push, entry, &signatures);
         push->engines_there += known != NULL;
-        push->engines_revoked += is_revoked(known);
-        if (rc < 0 || is_revoked(known) ||
+        if (rc < 0 || tn_net_is_revoked(known) ||
             (known && has_all(json_object_get(known, "signatures"), &signatures)))
             continue;
         rc = add_engine(push, &entry->record, &signatures);
         push->engines_added += rc == TN_OK && !known;
     }
-    return rc == TN_OK && push->engines_added > 0 ? count_revoked(push) : rc;
+    /* what was added may have been revoked in another release before: it is here, too */
+    if (rc == TN_OK && push->engines_added > 0)
+        rc = ask_engines(push, there);
+    push->engines_revoked = count_revoked(push, there);
+    return rc;
 }
 
 /* ---- the answer ---- */

@@ -103,7 +103,7 @@ struct tn_row_action {
     int64_t deployment; /* 0 = none: the device declared that it runs the engine */
     const char *model, *version, *digest;
     const char *state;   /* "wait_for_confirmation", "pending", "retrieved", "running", "canceling",
-                            "finished", "downloaded",   "error", "canceled", "withdrawn" */
+                            "finished", "downloaded", "error", "canceled", "withdrawn" */
     const char *detail;  /* the telling line of the last status */
     const char *history; /* JSON array of {time_ms, execution, finished, code, details}, capped */
     int64_t created_ms, changed_ms;

@@ -348,6 +348,20 @@ static inline const char *installed(struct place *place, const char *id)
     return tn_fleet_installed(place->fleet, device(place, id), &action) ? action.digest : "";
 }
 
+/* ---- rows of no fleet ---- */
+
+/* It names what is not there: a fleet refuses to open over it. */
+static inline struct tn_row_action stray_action(void)
+{
+    return (struct tn_row_action) { .id = 1,
+                                    .device = "nobody",
+                                    .deployment = 1,
+                                    .model = "m",
+                                    .version = "1",
+                                    .digest = "00",
+                                    .state = "pending" };
+}
+
 /* ---- figures ---- */
 
 struct wanted {

@@ -588,13 +588,7 @@ TEST(commit__is_due_after_a_failure_that_wrote_nothing)
 TEST(open__refuses_rows_that_name_what_is_not_there)
 {
     struct place place = place_new();
-    struct tn_row_action row = { .id = 1,
-                                 .device = "nobody",
-                                 .deployment = 1,
-                                 .model = "m",
-                                 .version = "1",
-                                 .digest = "00",
-                                 .state = "pending" };
+    const struct tn_row_action row = stray_action();
 
     WELL(tn_db_put(place.db, TN_TABLE_ACTION, &row, &err));
     place_commit(&place);

@@ -158,13 +158,7 @@ TEST(files__that_are_young_outlive_a_collection_though_nothing_refers_to_them)
 
 TEST(files__stay_while_the_fleet_could_not_be_read_again)
 {
-    const struct tn_row_action stray = { .id = 1,
-                                         .device = "nobody",
-                                         .deployment = 1,
-                                         .model = "m",
-                                         .version = "1",
-                                         .digest = "00",
-                                         .state = "pending" };
+    const struct tn_row_action stray = stray_action();
     struct place place = place_new();
     const char *engine;
 

@@ -642,29 +642,41 @@ static void flush(struct model *model)
     WELL(tn_fleet_flush_seen(model->place.fleet, model->now, 0, &err));
 }
 
-TEST(fleet__is_after_a_restart_what_it_was_before)
+/* Many runs of random steps; every so many of them `compare` says whether all is as it was. */
+static void often(void (*compare)(struct model *model, const char *when))
 {
     for (uint64_t run = 1; run <= RUNS; run++) {
         struct model model = model_new(run);
 
         for (int i = 1; i <= STEPS; i++) {
-            tn_auto(tn_json_done) json_t *before = NULL;
-            tn_auto(tn_json_done) json_t *after = NULL;
             char when[48];
 
             step(&model);
             if (i % SAME_EVERY != 0)
                 continue;
             (void)snprintf(when, sizeof(when), "run %d, step %d", (int)run, i);
-            flush(&model);
-            place_commit(&model.place);
-            before = see(&model);
-            place_restart(&model.place);
-            after = see(&model);
-            assert_same(&model, when, "", before, after);
+            compare(&model, when);
         }
         model_done(&model);
     }
+}
+
+static void compare_restarted(struct model *model, const char *when)
+{
+    tn_auto(tn_json_done) json_t *before = NULL;
+    tn_auto(tn_json_done) json_t *after = NULL;
+
+    flush(model);
+    place_commit(&model->place);
+    before = see(model);
+    place_restart(&model->place);
+    after = see(model);
+    assert_same(model, when, "", before, after);
+}
+
+TEST(fleet__is_after_a_restart_what_it_was_before)
+{
+    often(compare_restarted);
 }
 
 /* A poll that was heard in between stays heard, which is right: here it is not looked at. */
@@ -682,31 +694,24 @@ static json_t *see_without_polls(struct model *model)
     return all;
 }
 
+static void compare_failed(struct model *model, const char *when)
+{
+    tn_auto(tn_json_done) json_t *before = NULL;
+    tn_auto(tn_json_done) json_t *after = NULL;
+
+    place_commit(&model->place);
+    before = see_without_polls(model);
+    for (int k = 0; k < SAME_EVERY / 2; k++)
+        step(model);
+    (void)fleet_hurt(model->place.fleet, TN_E_NOMEM);
+    assert_int_equal(tn_fleet_commit(model->place.fleet, NULL), TN_E_AGAIN);
+    after = see_without_polls(model);
+    assert_same(model, when, "", before, after);
+}
+
 TEST(fleet__is_after_a_commit_that_failed_what_the_last_one_left)
 {
-    for (uint64_t run = 1; run <= RUNS; run++) {
-        struct model model = model_new(run);
-
-        for (int i = 1; i <= STEPS; i++) {
-            tn_auto(tn_json_done) json_t *before = NULL;
-            tn_auto(tn_json_done) json_t *after = NULL;
-            char when[48];
-
-            step(&model);
-            if (i % SAME_EVERY != 0)
-                continue;
-            (void)snprintf(when, sizeof(when), "run %d, step %d", (int)run, i);
-            place_commit(&model.place);
-            before = see_without_polls(&model);
-            for (int k = 0; k < SAME_EVERY / 2; k++)
-                step(&model);
-            (void)fleet_hurt(model.place.fleet, TN_E_NOMEM);
-            assert_int_equal(tn_fleet_commit(model.place.fleet, NULL), TN_E_AGAIN);
-            after = see_without_polls(&model);
-            assert_same(&model, when, "", before, after);
-        }
-        model_done(&model);
-    }
+    often(compare_failed);
 }
 
 int main(void)
